@@ -1,0 +1,208 @@
+"""What a person sets: `device.yaml` for the device, `station.yaml` for the ranger station."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from edge_runtime import checked_yaml
+
+Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
+"""Names that travel in MQTT topics: small letters, digits, `-`, `_`; at most 32."""
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all settings: unknown keys are errors, values never change."""
+
+
+class Cards(Settings, frozen=True, kw_only=True):
+    """Where cards appear and how their files are believed."""
+
+    root: str
+    """Folder that is watched: one card's mount point, or a folder under which cards are mounted."""
+    rescan_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=86400)] = 10.0
+    """The folder is scanned at least this often; a file-system event only makes it sooner."""
+    settle_seconds: Seconds = 10.0
+    """An unfinished file that has not changed for this long is reported as damaged."""
+    max_megapixels: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 200.0
+    """A photo with more is refused before it is decoded."""
+
+
+class Camera(Settings, frozen=True, kw_only=True):
+    """Names a camera by the folder or the serial number of its photos."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+    folder: str | None = None
+    """Pattern with `*` over the folder relative to the watched root."""
+    serial: str | None = None
+
+
+class Models(Settings, frozen=True, kw_only=True):
+    """Which bundles infer."""
+
+    detector: str = "default"
+    """`default`, or a bundle's folder."""
+    classifier: str = "default"
+    """`default`, `none`, or a bundle's folder."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    confidence: Fraction | None = None
+    """Least confidence of a detection that counts; the detector bundle's own where unset."""
+
+
+class Events(Settings, frozen=True, kw_only=True):
+    gap_seconds: Annotated[int, msgspec.Meta(ge=1, le=86400)] = 60
+    """Photos of one camera closer together than this belong to one event."""
+
+
+class Tls(Settings, frozen=True, kw_only=True):
+    ca: str
+    """File of the authority that signed the broker's certificate."""
+    certificate: str | None = None
+    key: str | None = None
+
+
+class Broker(Settings, frozen=True, kw_only=True):
+    """How to reach the MQTT broker."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    user: str | None = None
+    password_file: str | None = None
+    tls: Tls | None = None
+    keepalive_seconds: Annotated[int, msgspec.Meta(ge=5, le=65535)] = 60
+
+
+BrokerT = TypeVar("BrokerT", bound=Broker)
+
+
+class Uplink(Broker, frozen=True, kw_only=True):
+    """The device's way to a station."""
+
+    max_payload: Annotated[int, msgspec.Meta(ge=51, le=8192)] = 340
+    """Bytes of one message; summaries are packed until it is full."""
+    window: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    """Messages on their way to the station at one time."""
+    ack_timeout_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=3600)] = 20.0
+    """A message that no station has acknowledged after this long is sent again."""
+    reconnect_min_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 1.0
+    reconnect_max_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=86400)] = 120.0
+    drain_seconds: Seconds = 120.0
+    """How long `--until-idle` waits for the station's acknowledgement before it gives up."""
+
+
+class DeviceSettings(Settings, frozen=True, kw_only=True):
+    """`device.yaml`."""
+
+    device: Name
+    data: str
+    """Folder of the journal; made where it is missing."""
+    cards: Cards
+    time_zone: str
+    """The zone that the cameras' clocks are set to, for example `Africa/Nairobi`."""
+    cameras: tuple[Camera, ...] = ()
+    models: Models = Models()
+    events: Events = Events()
+    uplink: Uplink = Uplink()
+
+
+class Web(Settings, frozen=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    """0 takes any free port."""
+
+
+class StationSettings(Settings, frozen=True, kw_only=True):
+    """`station.yaml`."""
+
+    station: Name = "station"
+    data: str
+    """Folder of the station's store; made where it is missing."""
+    time_zone: str = "UTC"
+    """The zone in which the page shows times."""
+    broker: Broker = Broker()
+    web: Web = Web()
+    silent_hours: Annotated[float, msgspec.Meta(gt=0, le=87600)] = 48.0
+    """A device that was not heard for this long is shown as silent."""
+
+
+def read_device(file: Path) -> DeviceSettings:
+    """Read and check `device.yaml`; its relative paths count from its own folder.
+
+    Raises:
+        ConfigError: with file, line and key.
+    """
+    settings = checked_yaml.read(file, DeviceSettings)
+    _check_zone(settings.time_zone, file)
+    _check_broker(settings.uplink, file, "uplink")
+    for index, camera in enumerate(settings.cameras):
+        if (camera.folder is None) == (camera.serial is None):
+            raise checked_yaml.error_at(file, f"cameras.{index}", "give either 'folder' or 'serial'")
+    if settings.uplink.reconnect_max_seconds < settings.uplink.reconnect_min_seconds:
+        raise checked_yaml.error_at(file, "uplink.reconnect_max_seconds", "less than reconnect_min_seconds")
+    here = file.parent
+    models = settings.models
+    return msgspec.structs.replace(
+        settings,
+        data=str(here / settings.data),
+        cards=msgspec.structs.replace(settings.cards, root=str(here / settings.cards.root)),
+        models=msgspec.structs.replace(
+            models,
+            detector=_bundle_path(here, models.detector),
+            classifier=_bundle_path(here, models.classifier),
+        ),
+        uplink=_resolve_broker(here, settings.uplink),
+    )
+
+
+def read_station(file: Path) -> StationSettings:
+    """Read and check `station.yaml`; its relative paths count from its own folder.
+
+    Raises:
+        ConfigError: with file, line and key.
+    """
+    settings = checked_yaml.read(file, StationSettings)
+    _check_zone(settings.time_zone, file)
+    _check_broker(settings.broker, file, "broker")
+    here = file.parent
+    return msgspec.structs.replace(
+        settings, data=str(here / settings.data), broker=_resolve_broker(here, settings.broker)
+    )
+
+
+def _bundle_path(here: Path, name: str) -> str:
+    return name if name in ("default", "none") else str(here / name)
+
+
+def _resolve_broker(here: Path, broker: BrokerT) -> BrokerT:
+    tls = broker.tls
+    if tls is not None:
+        tls = msgspec.structs.replace(
+            tls,
+            ca=str(here / tls.ca),
+            certificate=str(here / tls.certificate) if tls.certificate else None,
+            key=str(here / tls.key) if tls.key else None,
+        )
+    password = str(here / broker.password_file) if broker.password_file else None
+    return msgspec.structs.replace(broker, tls=tls, password_file=password)
+
+
+def _check_zone(name: str, file: Path) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise checked_yaml.error_at(
+            file, "time_zone", f"'{name}' is no time zone", hint="write it like Africa/Nairobi or UTC"
+        ) from error
+
+
+def _check_broker(broker: Broker, file: Path, section: str) -> None:
+    if broker.user is None and broker.password_file is not None:
+        raise checked_yaml.error_at(file, f"{section}.password_file", "a password needs a 'user' beside it")
+    if broker.tls and (broker.tls.certificate is None) != (broker.tls.key is None):
+        raise checked_yaml.error_at(file, f"{section}.tls", "'certificate' and 'key' go together")

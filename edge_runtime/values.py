@@ -1,0 +1,178 @@
+"""The values that flow from a card to a station.
+
+Every stage takes and gives these frozen values. Boxes are `xyxy` in fractions (0..1) of the photo *as a
+person sees it*, that is after its EXIF orientation was applied. Times are UTC seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Category = Literal["animal", "person", "vehicle"]
+CATEGORIES: tuple[Category, ...] = ("animal", "person", "vehicle")
+
+TimeSource = Literal["exif", "file", "unknown"]
+"""Where a capture time came from: the camera's own clock, the file's modification time, or nowhere."""
+
+Pixels = NDArray[np.uint8]
+"""A decoded picture: uint8, height x width x 3, RGB, orientation applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """A file on a card as a scan sees it, without opening it."""
+
+    card: Path
+    """Root of the card (or of the folder that was given)."""
+    path: PurePosixPath
+    """Relative to `card`, forward slashes."""
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """Modification time, nanoseconds since 1970, as the file system tells it."""
+
+    @property
+    def full_path(self) -> Path:
+        return self.card / self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What a photo's own metadata says of how it was taken."""
+
+    time_s: int | None
+    """UTC seconds since 1970; None where nothing credible is known."""
+    time_source: TimeSource
+    make: str
+    model: str
+    serial: str
+    """Empty strings where the photo does not say."""
+    width: int
+    height: int
+    """Pixels of the photo as a person sees it (after orientation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One complete photo: its file, the hash that it is known by, and its capture."""
+
+    file: FileStamp
+    sha256: bytes
+    """32 bytes; over the picture itself, without what a camera appends after its end."""
+    camera: str
+    """Name of the camera in the field's sense: the place where it hangs."""
+    capture: Capture
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A decoded photo."""
+
+    pixels: Pixels
+    """May be smaller than the photo: very large photos are decoded at reduced scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in fractions of the photo, 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def area(self) -> float:
+        return (self.x2 - self.x1) * (self.y2 - self.y1)
+
+
+@dataclass(frozen=True, slots=True)
+class Species:
+    """What a classifier says of one crop."""
+
+    name: str
+    """A label of the classifier's bundle."""
+    confidence: float
+    """0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One box that a detector found, and the species where a classifier was sure of one."""
+
+    category: Category
+    confidence: float
+    """0..1."""
+    box: Box
+    species: Species | None = None
+
+    @property
+    def label(self) -> str:
+        """The finest name known: the species, else the category."""
+        return self.species.name if self.species else self.category
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The part of a frame that one detection shows."""
+
+    detection: Detection
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many of one label an event showed."""
+
+    label: str
+    count: int
+    """The largest number seen at once, in one photo of the event; at least 1."""
+    confidence: float
+    """The best confidence of that label in the event, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Consecutive photos of one camera, closer together than the gap, with something in them."""
+
+    camera: str
+    start_s: int | None
+    end_s: int | None
+    """UTC seconds since 1970 of the first and last photo; None where the photos have no credible time."""
+    time_source: TimeSource
+    photos: int
+    """All photos of the event, the empty ones between included."""
+    counts: tuple[Count, ...]
+    """Highest confidence first; never empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardReport:
+    """What became of the photos since the last report, so that a ranger knows that a card was read."""
+
+    time_s: int
+    """UTC seconds since 1970, by the device's clock."""
+    photos: int
+    """Distinct photos read and inferred."""
+    empty: int
+    """Of these, photos in which nothing was found."""
+    events: int
+    failed: int
+    """Files that should be photos and could not be read or inferred."""
+    duplicates: int
+    """Files whose picture was already known."""
+    videos: int
+    """Videos on the card, which this version does not read."""
+
+
+class FailureKind(str, Enum):
+    """Why a file has no result. The values are the strings that the MegaDetector format knows."""
+
+    ACCESS = "image access failure"
+    INFERENCE = "inference failure"
