@@ -1,0 +1,1 @@
+"""The model bundle on disk: `BUNDLE.md` is its specification."""

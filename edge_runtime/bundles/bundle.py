@@ -1,0 +1,158 @@
+"""Opening a bundle: nothing of it is used before every listed file has been checked."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge_runtime import checked_yaml
+from edge_runtime.bundles.manifest import ListedFile, Manifest, Task, Variant
+from edge_runtime.errors import BundleError
+
+MANIFEST = "manifest.yaml"
+DEFAULTS = Path(__file__).parent / "default"
+"""The bundles that the package carries."""
+_CHUNK = 1 << 20
+
+Kind = Literal["animal", "person", "vehicle", "other"]
+KINDS: tuple[Kind, ...] = ("animal", "person", "vehicle", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One output class of a model."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A checked bundle."""
+
+    folder: Path
+    id: str
+    """SHA-256 of the manifest, 64 hex digits: names the whole content."""
+    manifest: Manifest
+    labels: tuple[Label, ...]
+    """By output class."""
+
+    @property
+    def title(self) -> str:
+        """Name, version and the head of the id, for reports and logs."""
+        return f"{self.manifest.name} {self.manifest.version} ({self.id[:12]})"
+
+    def path(self, entry: ListedFile) -> Path:
+        return self.folder / entry.file
+
+    def variant(self, engines: frozenset[str]) -> Variant:
+        """The first variant that one of `engines` runs.
+
+        Raises:
+            BundleError: there is none.
+        """
+        for variant in self.manifest.variants:
+            if variant.engine in engines:
+                return variant
+        wanted = ", ".join(sorted({variant.engine for variant in self.manifest.variants}))
+        raise BundleError(self.folder, f"needs one of these engines: {wanted}", hint="install it, or export the bundle")
+
+
+def load(folder: Path, *, task: Task) -> Bundle:
+    """Open the bundle in `folder` and check every hash in it (BUNDLE.md).
+
+    Raises:
+        BundleError: it is missing, damaged, or made for another task.
+        ConfigError: its manifest says something that is not allowed; names the line.
+    """
+    manifest_file = folder / MANIFEST
+    if not manifest_file.is_file() or manifest_file.is_symlink():
+        raise BundleError(folder, f"no bundle: there is no {MANIFEST}", hint="make one with edge-export")
+    raw = manifest_file.read_bytes()
+    manifest = checked_yaml.parse(raw, manifest_file, Manifest)
+    if manifest.task != task:
+        raise BundleError(folder, f"is a {manifest.task}, not a {task}")
+    entries: dict[str, ListedFile] = {}
+    for entry in (*manifest.variants, *manifest.files):
+        if entry.file in entries:
+            raise BundleError(folder, f"lists '{entry.file}' twice")
+        entries[entry.file] = entry
+        _check_file(folder, entry)
+    if manifest.labels not in entries:
+        raise BundleError(folder, f"its label table '{manifest.labels}' is not listed under 'files'")
+    return Bundle(
+        folder=folder,
+        id=hashlib.sha256(raw).hexdigest(),
+        manifest=manifest,
+        labels=read_labels(folder / manifest.labels),
+    )
+
+
+def read_labels(file: Path) -> tuple[Label, ...]:
+    """Read a label table (CSV `index,label,kind`), one row per output class in order.
+
+    Raises:
+        BundleError: names the row that is wrong.
+    """
+    labels: list[Label] = []
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            missing = {"index", "label", "kind"} - set(reader.fieldnames or ())
+            if missing:
+                raise BundleError(file, f"the header lacks {', '.join(sorted(missing))}", hint="index,label,kind")
+            for row in reader:
+                labels.append(_label(file, reader.line_num, len(labels), row))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BundleError(file, f"cannot be read as a label table: {error}") from error
+    if not labels:
+        raise BundleError(file, "has no rows")
+    return tuple(labels)
+
+
+def safe_relative(name: str) -> bool:
+    """Whether `name` is a path that stays inside its folder on every system."""
+    parts = name.split("/")
+    return not any(part in ("", ".", "..") for part in parts) and "\\" not in name and "\0" not in name
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file's bytes as 64 hex digits, read in pieces."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _label(file: Path, line: int, index: int, row: dict[str, str | None]) -> Label:
+    name, kind = row["label"] or "", row["kind"]
+    if row["index"] != str(index):
+        raise BundleError(file, f"line {line}: expected index {index}, found '{row['index']}'")
+    for known in KINDS:
+        if kind == known:
+            if known != "other" and not name:
+                raise BundleError(file, f"line {line}: a label is missing")
+            return Label(name, known)
+    raise BundleError(file, f"line {line}: kind '{kind}' is none of {', '.join(KINDS)}")
+
+
+def _check_file(folder: Path, entry: ListedFile) -> None:
+    if not safe_relative(entry.file):
+        raise BundleError(folder, f"'{entry.file}' leaves the bundle's folder")
+    path = folder
+    for part in entry.file.split("/"):
+        path = path / part
+        if path.is_symlink():
+            raise BundleError(folder, f"'{entry.file}' passes through a symbolic link")
+    if not path.is_file():
+        raise BundleError(folder, f"'{entry.file}' is missing", hint="copy the bundle again")
+    if path.stat().st_size != entry.bytes:
+        raise BundleError(
+            folder, f"'{entry.file}' has {path.stat().st_size} bytes, not {entry.bytes}", hint="copy the bundle again"
+        )
+    if sha256_of(path) != entry.sha256:
+        raise BundleError(folder, f"'{entry.file}' is not what the manifest names (sha256)", hint="do not use it")

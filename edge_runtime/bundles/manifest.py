@@ -1,0 +1,90 @@
+"""What a bundle's `manifest.yaml` may say: the table of BUNDLE.md as types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Task = Literal["detector", "classifier", "embedder"]
+Resize = Literal["stretch", "letterbox", "letterbox-corner", "centre-crop"]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Side = Annotated[int, msgspec.Meta(ge=1, le=8192)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+
+RGB_ZERO = (0.0, 0.0, 0.0)
+RGB_ONE = (1.0, 1.0, 1.0)
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Base of the manifest's parts: an unknown key is an error."""
+
+
+class Input(Part, frozen=True, kw_only=True):
+    tensor: Text
+    width: Side
+    height: Side
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    colour: Literal["rgb", "bgr"] = "rgb"
+
+
+class Preprocess(Part, frozen=True, kw_only=True):
+    resize: Resize
+    interpolation: Literal["linear", "cubic", "area"] = "linear"
+    pad: Annotated[int, msgspec.Meta(ge=0, le=255)] = 114
+    scale: Annotated[float, msgspec.Meta(gt=0)] = 1 / 255
+    mean: tuple[float, float, float] = RGB_ZERO
+    std: tuple[
+        Annotated[float, msgspec.Meta(gt=0)], Annotated[float, msgspec.Meta(gt=0)], Annotated[float, msgspec.Meta(gt=0)]
+    ] = RGB_ONE
+    short_side: Side | None = None
+
+
+class CropRule(Part, frozen=True, kw_only=True):
+    shape: Literal["box", "square"] = "box"
+    margin: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.0
+
+
+class Output(Part, frozen=True, kw_only=True):
+    head: Text
+    tensors: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
+
+
+class Thresholds(Part, frozen=True, kw_only=True):
+    keep: Fraction = 0.05
+    confident: Fraction = 0.3
+    overlap: Fraction = 0.45
+    species: Fraction = 0.5
+
+
+class ListedFile(Part, frozen=True, kw_only=True):
+    file: Text
+    bytes: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: Sha256
+
+
+class Variant(ListedFile, frozen=True, kw_only=True):
+    """One graph: the same model for one engine at one precision."""
+
+    name: Text
+    engine: Text
+    precision: Literal["fp32", "fp16", "int8"]
+
+
+class Manifest(Part, frozen=True, kw_only=True):
+    bundle: Literal[1]
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
+    version: Text
+    task: Task
+    description: Text
+    licence: Text
+    source: Text
+    input: Input
+    preprocess: Preprocess
+    crop: CropRule = CropRule()
+    output: Output
+    labels: Text
+    thresholds: Thresholds = Thresholds()
+    variants: Annotated[tuple[Variant, ...], msgspec.Meta(min_length=1)]
+    files: tuple[ListedFile, ...] = ()
