@@ -1,0 +1,40 @@
+"""The narrow boundary between a graph and the runtime that executes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tensor = NDArray[Any]
+
+
+class Session(Protocol):
+    """One loaded graph. Not safe for use by two threads at once."""
+
+    def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
+        """Run the graph on one input tensor, shape as the bundle's `input` says with the batch first.
+
+        Returns the tensors named `outputs`, in that order.
+
+        Raises:
+            EngineError: the runtime refused or ran out of memory.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """A runtime."""
+
+    name: str
+
+    def open(self, graph: Path, *, input_name: str, threads: int) -> Session:
+        """Load `graph`.
+
+        Raises:
+            EngineError: the runtime cannot load it, or it has no input called `input_name`.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Detector and classifier: pre-processing, output heads, suppression, crops."""

@@ -1,0 +1,1 @@
+"""From PyTorch checkpoints and existing graphs to model bundles."""
