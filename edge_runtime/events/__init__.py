@@ -1,0 +1,1 @@
+"""From photos to events: what belongs together, and how many of what were there."""

@@ -1,0 +1,61 @@
+"""Events in the journal: open while photos may still join, then sent or found empty."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from edge_runtime.values import TimeSource
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEvent:
+    """An event that may still grow. Times are UTC seconds since 1970, None where unknown."""
+
+    id: int
+    camera: str
+    start_s: int | None
+    end_s: int | None
+    time_source: TimeSource
+
+
+class EventLog:
+    """The events of one journal. Writes belong into the journal's transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def open(self, camera: str | None = None) -> list[OpenEvent]:
+        """The open events, of one camera or of all, oldest first."""
+        where, values = ("", ()) if camera is None else (" AND camera = ?", (camera,))
+        rows = self._connection.execute(
+            "SELECT id, camera, start_s, end_s, time_source FROM event WHERE state = 'open'" + where + " ORDER BY id",
+            values,
+        )
+        return [OpenEvent(*row) for row in rows]
+
+    def begin(self, camera: str, time_s: int | None, source: TimeSource) -> int:
+        """Open an event with its first photo's time; returns its id."""
+        cursor = self._connection.execute(
+            "INSERT INTO event (camera, start_s, end_s, time_source, state) VALUES (?, ?, ?, ?, 'open')",
+            (camera, time_s, time_s, source),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def extend(self, event_id: int, time_s: int | None) -> None:
+        """Let an open event reach to `time_s`, earlier or later."""
+        if time_s is not None:
+            self._connection.execute(
+                "UPDATE event SET start_s = min(start_s, ?1), end_s = max(end_s, ?1) WHERE id = ?2", (time_s, event_id)
+            )
+
+    def photo_ids(self, event_id: int) -> list[int]:
+        rows = self._connection.execute("SELECT id FROM photo WHERE event_id = ? ORDER BY id", (event_id,))
+        return [row[0] for row in rows]
+
+    def close(self, event_id: int, *, sequence: int | None) -> None:
+        """Close an event: with the sequence number of its summary, or None where it showed nothing."""
+        self._connection.execute(
+            "UPDATE event SET state = ?, sequence = ? WHERE id = ?",
+            ("empty" if sequence is None else "sent", sequence, event_id),
+        )

@@ -1,0 +1,210 @@
+"""Which files were seen, which photos were read, and what was found in them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from edge_runtime.values import Box, Category, Detection, FailureKind, FileStamp, Photo, Species
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of one file."""
+
+    path: PurePosixPath
+    size: int
+    mtime_ns: int
+    sha256: bytes | None
+    """None for a failure."""
+    failure: FailureKind | None
+    problem: str
+    attempts: int
+    """Failed attempts so far."""
+    final: bool
+    """False where a failure is to be tried again."""
+
+    def describes(self, stamp: FileStamp) -> bool:
+        """Whether the file still looks as it did."""
+        return self.size == stamp.size and self.mtime_ns == stamp.mtime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One file with its outcome, for reports."""
+
+    path: PurePosixPath
+    failure: FailureKind | None
+    problem: str
+    width: int
+    height: int
+    captured_s: int | None
+    video: bool
+    detections: tuple[Detection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts over everything that the journal knows."""
+
+    photos: int
+    """Distinct photos read and inferred."""
+    empty: int
+    failed: int
+    """Files that should be photos and could not be read or inferred, those to be tried again included."""
+    duplicates: int
+    videos: int
+
+
+class Ledger:
+    """The ledger of one journal. Writes belong into the journal's transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def entry(self, path: PurePosixPath) -> Entry | None:
+        """What is known of the file at `path`, whatever it looked like then."""
+        row = self._connection.execute(
+            "SELECT file.*, photo.sha256 FROM file LEFT JOIN photo ON photo.id = photo_id WHERE path = ?", (_key(path),)
+        ).fetchone()
+        return None if row is None else _entry(row)
+
+    def entries(self, folder: PurePosixPath) -> list[Entry]:
+        """What is known of the files directly in `folder`, by path."""
+        prefix = b"" if folder == PurePosixPath() else _key(folder) + b"/"
+        rows = self._connection.execute(
+            "SELECT file.*, photo.sha256 FROM file LEFT JOIN photo ON photo.id = photo_id "
+            "WHERE path >= ?1 AND path < ?2 AND instr(substr(path, length(?1) + 1), X'2F') = 0 ORDER BY path",
+            (prefix, prefix[:-1] + b"0" if prefix else b"\xff"),
+        )
+        return [_entry(row) for row in rows]
+
+    def forget(self, path: PurePosixPath) -> None:
+        """Look at the file at `path` again as if it were new. Photos stay known by their hash."""
+        self._connection.execute("DELETE FROM file WHERE path = ?", (_key(path),))
+
+    def photo_id(self, sha256: bytes) -> int | None:
+        """The photo with this picture, if it was read before."""
+        row = self._connection.execute("SELECT id FROM photo WHERE sha256 = ?", (sha256,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def add_photo(
+        self, photo: Photo, detections: Sequence[Detection], *, empty: bool, event_id: int, now_s: int
+    ) -> None:
+        """Record a photo, what was found in it, and the file that it came from."""
+        capture = photo.capture
+        cursor = self._connection.execute(
+            "INSERT INTO photo (sha256, camera, captured_s, time_source, make, model, serial, width, height, empty, "
+            "processed_s, event_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                photo.sha256, photo.camera, capture.time_s, capture.time_source, capture.make, capture.model,
+                capture.serial, capture.width, capture.height, empty, now_s, event_id,
+            ),
+        )  # fmt: skip
+        photo_id = int(cursor.lastrowid or 0)
+        self._connection.executemany(
+            "INSERT INTO detection VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    photo_id, rank, found.category, found.confidence,
+                    found.box.x1, found.box.y1, found.box.x2, found.box.y2,
+                    found.species.name if found.species else None,
+                    found.species.confidence if found.species else None,
+                )
+                for rank, found in enumerate(detections)
+            ],
+        )  # fmt: skip
+        self._set_file(photo.file, photo_id=photo_id)
+
+    def add_duplicate(self, stamp: FileStamp, photo_id: int) -> None:
+        """Record that a file shows a photo that is known already."""
+        earlier = self._connection.execute(
+            "SELECT duplicate FROM file WHERE path = ? AND photo_id = ?", (_key(stamp.path), photo_id)
+        ).fetchone()
+        if earlier is not None:
+            # The same file with another time stamp (a card copied back, a clock set): nothing new to count.
+            self._connection.execute(
+                "UPDATE file SET size = ?, mtime_ns = ? WHERE path = ?", (stamp.size, stamp.mtime_ns, _key(stamp.path))
+            )
+            return
+        self._set_file(stamp, photo_id=photo_id, duplicate=1)
+
+    def add_failure(self, stamp: FileStamp, kind: FailureKind, problem: str, *, attempts: int, final: bool) -> None:
+        """Record that a file could not be read or inferred; `final` ends its retries."""
+        self._set_file(stamp, failure=kind.value, problem=problem, attempts=attempts, final=int(final))
+
+    def add_video(self, stamp: FileStamp) -> None:
+        """Record that a video lies on the card, so that it is reported rather than passed over in silence."""
+        self._set_file(stamp, failure=FailureKind.ACCESS.value, problem="videos are not read yet", video=1)
+
+    def results(self) -> Iterator[Result]:
+        """Every file with its outcome, ordered by path."""
+        rows = self._connection.execute(
+            "SELECT path, failure, problem, photo_id, width, height, captured_s, video "
+            "FROM file LEFT JOIN photo ON photo.id = photo_id ORDER BY path"
+        )
+        for row in rows:
+            failed = row["failure"] is not None
+            yield Result(
+                path=_path(row["path"]),
+                failure=FailureKind(row["failure"]) if failed else None,
+                problem=row["problem"] or "",
+                width=row["width"] or 0,
+                height=row["height"] or 0,
+                captured_s=row["captured_s"],
+                video=bool(row["video"]),
+                detections=() if failed else self.detections(row["photo_id"]),
+            )
+
+    def detections(self, photo_id: int) -> tuple[Detection, ...]:
+        """What was found in a photo, most confident first."""
+        rows = self._connection.execute("SELECT * FROM detection WHERE photo_id = ? ORDER BY rank", (photo_id,))
+        return tuple(_detection(row) for row in rows)
+
+    def totals(self) -> Totals:
+        return totals(self._connection)
+
+    def _set_file(self, stamp: FileStamp, **columns: object) -> None:
+        row: dict[str, object] = {"path": _key(stamp.path), "size": stamp.size, "mtime_ns": stamp.mtime_ns, **columns}
+        names, marks = ", ".join(row), ", ".join("?" * len(row))
+        self._connection.execute(f"INSERT OR REPLACE INTO file ({names}) VALUES ({marks})", tuple(row.values()))
+
+
+def totals(connection: sqlite3.Connection) -> Totals:
+    """As `Ledger.totals`, over any connection to a journal."""
+    photos, empty = connection.execute("SELECT COUNT(*), COALESCE(SUM(empty), 0) FROM photo").fetchone()
+    failed, duplicates, videos = connection.execute(
+        "SELECT COALESCE(SUM(failure IS NOT NULL AND NOT video), 0), COALESCE(SUM(duplicate), 0), "
+        "COALESCE(SUM(video), 0) FROM file"
+    ).fetchone()
+    return Totals(photos=photos, empty=empty, failed=failed, duplicates=duplicates, videos=videos)
+
+
+def _key(path: PurePosixPath) -> bytes:
+    return os.fsencode(str(path))
+
+
+def _path(key: bytes) -> PurePosixPath:
+    return PurePosixPath(os.fsdecode(key))
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(
+        path=_path(row["path"]),
+        size=row["size"],
+        mtime_ns=row["mtime_ns"],
+        sha256=row["sha256"],
+        failure=FailureKind(row["failure"]) if row["failure"] is not None else None,
+        problem=row["problem"] or "",
+        attempts=row["attempts"],
+        final=bool(row["final"]),
+    )
+
+
+def _detection(row: sqlite3.Row) -> Detection:
+    category: Category = row["category"]
+    species = None if row["species"] is None else Species(row["species"], row["species_confidence"])
+    return Detection(category, row["confidence"], Box(row["x1"], row["y1"], row["x2"], row["y2"]), species)

@@ -1,0 +1,88 @@
+"""The journal's schema, one migration per version. A released migration is never edited."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    -- Names get small numbers in the order in which they first appear; they travel as these numbers.
+    CREATE TABLE code (
+        kind TEXT NOT NULL CHECK (kind IN ('camera', 'label')),
+        name TEXT NOT NULL,
+        code INTEGER NOT NULL,
+        PRIMARY KEY (kind, name),
+        UNIQUE (kind, code)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY,
+        camera TEXT NOT NULL,
+        start_s INTEGER,
+        end_s INTEGER,
+        time_source TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('open', 'sent', 'empty')),
+        sequence INTEGER
+    );
+    CREATE INDEX event_open ON event (camera) WHERE state = 'open';
+
+    CREATE TABLE photo (
+        id INTEGER PRIMARY KEY,
+        sha256 BLOB NOT NULL UNIQUE,
+        camera TEXT NOT NULL,
+        captured_s INTEGER,
+        time_source TEXT NOT NULL,
+        make TEXT NOT NULL,
+        model TEXT NOT NULL,
+        serial TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        empty INTEGER NOT NULL,
+        processed_s INTEGER NOT NULL,
+        event_id INTEGER NOT NULL REFERENCES event (id),
+        reported INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX photo_event ON photo (event_id);
+    CREATE INDEX photo_unreported ON photo (id) WHERE reported = 0;
+
+    CREATE TABLE detection (
+        photo_id INTEGER NOT NULL REFERENCES photo (id),
+        rank INTEGER NOT NULL,
+        category TEXT NOT NULL,
+        confidence REAL NOT NULL,
+        x1 REAL NOT NULL,
+        y1 REAL NOT NULL,
+        x2 REAL NOT NULL,
+        y2 REAL NOT NULL,
+        species TEXT,
+        species_confidence REAL,
+        PRIMARY KEY (photo_id, rank)
+    ) WITHOUT ROWID;
+
+    -- One row per file on a card. Paths are bytes, as file systems have them.
+    CREATE TABLE file (
+        path BLOB PRIMARY KEY,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        photo_id INTEGER REFERENCES photo (id),
+        duplicate INTEGER NOT NULL DEFAULT 0,
+        video INTEGER NOT NULL DEFAULT 0,
+        failure TEXT,
+        problem TEXT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        final INTEGER NOT NULL DEFAULT 1,
+        reported INTEGER NOT NULL DEFAULT 0,
+        CHECK ((photo_id IS NULL) <> (failure IS NULL))
+    ) WITHOUT ROWID;
+    CREATE INDEX file_unreported ON file (path) WHERE reported = 0;
+    CREATE INDEX file_photo ON file (photo_id);
+
+    CREATE TABLE outbox (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL CHECK (kind IN ('event', 'card')),
+        body BLOB NOT NULL,
+        created_s INTEGER NOT NULL
+    );
+    """,
+)
