@@ -1,0 +1,1 @@
+"""From a card folder to a decoded photo."""

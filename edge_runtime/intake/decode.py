@@ -1,0 +1,142 @@
+"""From a photo's bytes to its pixels: uint8, RGB, upright.
+
+JPEG goes through OpenCV (libjpeg-turbo, reduced scale at no cost), everything else through Pillow.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edge_runtime.errors import UnreadablePhotoError
+from edge_runtime.intake.exif import orientation
+from edge_runtime.values import Frame, Pixels
+
+MAX_DECODED_PIXELS = 16_000_000
+"""A larger photo is decoded at reduced scale."""
+
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+_JPEG = ("JPEG", "MPO")
+
+# Pillow's own limit would warn at 89 megapixels and refuse at 179 whatever the settings say; `open_photo` applies the
+# user's limit to every picture instead, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+# Older OpenCV decodes to BGR only.
+_RGB: int | None = getattr(cv2, "IMREAD_COLOR_RGB", None)
+# The gray flags carry the scale alone; the colour flags of the same scale also say BGR.
+_REDUCED = {2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 8: cv2.IMREAD_REDUCED_GRAYSCALE_8}
+
+# What Pillow's decoders raise on damaged bytes.
+_DAMAGED = (OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, EOFError)
+
+
+def open_photo(data: bytes, file: Path, *, max_pixels: int) -> Image.Image:
+    """Read the header only: size, metadata. `file` only names the photo in errors.
+
+    Raises:
+        UnreadablePhotoError: no picture of a known format, or one with more than `max_pixels`. A few bytes can stand
+            for gigabytes of pixels, so that is refused before anything is decoded.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except _DAMAGED as error:
+        raise UnreadablePhotoError(file, "its header cannot be read") from error
+    width, height = image.size
+    if width * height > max_pixels:
+        raise UnreadablePhotoError(
+            file,
+            f"{width} x {height} pixels are {width * height / 1e6:.0f} megapixels, more than cards.max_megapixels "
+            f"({max_pixels / 1e6:g}) allows",
+        )
+    return image
+
+
+def decode(data: bytes, image: Image.Image, file: Path) -> Frame:
+    """The upright RGB pixels of `data`, which `image` is the opened header of.
+
+    Photos above 16 megapixels come at reduced scale: a detector sees at most about 1.6 megapixels of them, while a
+    frame takes 3 bytes per pixel, and a 40-megapixel camera must not take 120 MB of a device that has 512. A JPEG is
+    reduced while it is decoded (by 2, 4 or 8) and never stands in memory at full size; the others are scaled after.
+
+    A JPEG whose structure is whole but whose data is damaged in places is decoded as far as libjpeg gets;
+    the rest is gray. A leopard in the upper half is still a leopard.
+
+    Raises:
+        UnreadablePhotoError: nothing can be decoded.
+    """
+    turn = orientation(image)
+    pixels = _decode_jpeg(data, image, file) if image.format in _JPEG else _decode_other(image, file)
+    return Frame(_upright(pixels, turn))
+
+
+def _decode_jpeg(data: bytes, image: Image.Image, file: Path) -> Pixels:
+    width, height = image.size
+    scale = next((s for s in (1, 2, 4) if width * height <= MAX_DECODED_PIXELS * s * s), 8)
+    flags = cv2.IMREAD_IGNORE_ORIENTATION | _REDUCED.get(scale, 0) | (cv2.IMREAD_COLOR if _RGB is None else _RGB)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise UnreadablePhotoError(file, f"cannot be decoded ({error.err})") from error
+    if pixels is None:
+        raise UnreadablePhotoError(file, "cannot be decoded: its data is damaged")
+    if _RGB is None:
+        cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+    return np.asarray(pixels, np.uint8)
+
+
+def _decode_other(image: Image.Image, file: Path) -> Pixels:
+    try:
+        image.load()
+        pixels = _rgb(image)
+    except _DAMAGED as error:
+        raise UnreadablePhotoError(file, f"cannot be decoded ({error})") from error
+    height, width = pixels.shape[:2]
+    if width * height > MAX_DECODED_PIXELS:
+        shrink = math.sqrt(MAX_DECODED_PIXELS / (width * height))
+        size = max(1, int(width * shrink)), max(1, int(height * shrink))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return pixels
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I") or image.mode == "F":
+        gray = _to_8_bits(image)
+        return np.repeat(gray[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        # Over white, as every viewer shows it; what lies under transparent pixels is arbitrary.
+        upright = image.convert("RGBA")
+        image = Image.new("RGBA", upright.size, "white")
+        image.alpha_composite(upright)
+    return np.array(image.convert("RGB"), np.uint8)
+
+
+def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
+    """Gray values of more than 8 bits, by their high byte; floats by the range that they evidently use."""
+    values = np.asarray(image)
+    if image.mode == "F":
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+        top = float(values.max(initial=0.0))
+        full = next((limit for limit in (1.0, 255.0, 65535.0) if top <= limit), top)
+        return np.asarray(np.clip(values * (255.0 / full), 0, 255), np.uint8)
+    if image.mode == "I" and values.max(initial=0) > 65535:
+        values = np.clip(values, 0, None) >> 16
+    return np.asarray(np.clip(values, 0, 65535) >> 8, np.uint8)
+
+
+def _upright(pixels: Pixels, turn: int) -> Pixels:
+    """Undo Exif orientation `turn`, 1 to 8."""
+    if turn == 1:
+        return pixels
+    if turn >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    # After the swap of rows and columns: which of the two axes runs backwards.
+    flip_rows = turn in (3, 4, 7, 8)
+    flip_columns = turn in (2, 3, 6, 7)
+    return np.ascontiguousarray(pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])

@@ -1,0 +1,93 @@
+"""Reading a photo's bytes once, and the hash that it is known by."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from edge_runtime.errors import CardGoneError, IncompletePhotoError, PhotoError, UnreadablePhotoError
+from edge_runtime.values import FileStamp
+
+MAX_BYTES = 128 * 1024 * 1024
+"""A larger file is refused before it is read; camera-trap photos have 0.1 to 20 MB."""
+
+_DEVICE_GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN, errno.ENOMEDIUM})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+
+
+def read(stamp: FileStamp, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The whole file, exactly as the scan saw it.
+
+    Raises:
+        IncompletePhotoError: it changed since the scan or while it was read.
+        CardGoneError: the card vanished; told from a single bad file by listing the file's folders.
+        UnreadablePhotoError: larger than `max_bytes`, or no plain file.
+        PhotoError: the system refuses this one file, in the system's words; not final.
+    """
+    file = stamp.full_path
+    try:
+        # NOFOLLOW: a link that took the file's place since the scan must not lead out of the card.
+        # NONBLOCK: neither must a pipe stop us for ever.
+        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            return _read_unchanged(handle, stamp, max_bytes)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise _explain(error, stamp) from error
+
+
+def picture_hash(data: bytes, end: int) -> bytes:
+    """SHA-256 (32 bytes) of the picture `data[:end]`; what a camera appends after its end does not count."""
+    return hashlib.sha256(memoryview(data)[:end]).digest()
+
+
+def _read_unchanged(handle: int, stamp: FileStamp, max_bytes: int) -> bytes:
+    before = os.fstat(handle)
+    if not stat.S_ISREG(before.st_mode):
+        raise UnreadablePhotoError(stamp.full_path, "no plain file")
+    if before.st_size > max_bytes:
+        raise UnreadablePhotoError(stamp.full_path, f"larger than {max_bytes // 2**20} MiB")
+    if (before.st_size, before.st_mtime_ns) != (stamp.size, stamp.mtime_ns):
+        raise IncompletePhotoError(stamp.full_path, "changed since it was scanned")
+    # One byte more than it should have: a file that grew shows itself even where its time does not.
+    data = os.read(handle, stamp.size + 1)
+    after = os.fstat(handle)
+    if len(data) != stamp.size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise IncompletePhotoError(stamp.full_path, "changed while it was read")
+    return data
+
+
+def _explain(error: OSError, stamp: FileStamp) -> CardGoneError | PhotoError:
+    reason = error.strerror or str(error)
+    gone = _gone_folder(stamp)
+    if gone is not None:
+        return CardGoneError(gone, reason)
+    if error.errno in _DEVICE_GONE or (error.errno == errno.ENOENT and _is_empty(stamp.card)):
+        # An unmounted mount point is an empty folder.
+        return CardGoneError(stamp.card, reason)
+    return PhotoError(stamp.full_path, reason, final=False)
+
+
+def _gone_folder(stamp: FileStamp) -> Path | None:
+    """The highest folder on the way to the file that cannot be listed any more."""
+    for part in reversed(stamp.path.parents):
+        folder = stamp.card / part
+        try:
+            with os.scandir(folder) as listing:
+                next(listing, None)
+        except OSError as error:
+            if error.errno not in _FORBIDDEN:
+                return folder
+    return None
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as listing:
+            return next(listing, None) is None
+    except OSError:
+        return True
