@@ -26,7 +26,7 @@ class Cards(Settings, frozen=True, kw_only=True):
 
     root: str
     """Folder that is watched: one card's mount point, or a folder under which cards are mounted."""
-    rescan_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=86400)] = 10.0
+    rescan_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=86400)] = 20.0
     """The folder is scanned at least this often; a file-system event only makes it sooner."""
     settle_seconds: Seconds = 10.0
     """An unfinished file that has not changed for this long is reported as damaged."""

@@ -1,0 +1,70 @@
+"""Putting a device together from its settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from edge_runtime.daemon import Daemon, OnOutcome, ignore_outcome
+from edge_runtime.journal.journal import FILE_NAME, Journal
+from edge_runtime.models import loading
+from edge_runtime.models.detector import Detector
+from edge_runtime.pipeline import Pipeline, Rules
+from edge_runtime.settings import DeviceSettings
+from edge_runtime.uplink.link import Link
+from edge_runtime.values import CATEGORIES
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device, ready to run."""
+
+    daemon: Daemon
+    journal: Journal
+    link: Link
+
+    def run(self, *, until_idle: bool = False) -> None:
+        """Run the daemon with its uplink; leaves both stopped and the journal closed. As `Daemon.run`."""
+        self.link.start()
+        try:
+            self.daemon.run(until_idle=until_idle)
+        finally:
+            self.link.stop()
+            self.journal.close()
+
+
+def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome) -> Device:
+    """Open the journal, load the models and put the stages together.
+
+    Raises:
+        ConfigError, BundleError, EngineError, JournalError: whatever cannot be used, and why.
+    """
+    file = Path(settings.data) / FILE_NAME
+    models = settings.models
+    detector = loading.load_detector(models.detector, threads=models.threads)
+    classifier = loading.load_classifier(models.classifier, threads=models.threads)
+    journal = Journal(file, device=settings.device)
+    with journal.transaction():
+        journal.codes.add("label", [*CATEGORIES, *(classifier.names if classifier else ())])
+    link = Link(
+        settings.uplink,
+        settings.device,
+        lambda: Journal(file, device=settings.device),
+        models=loading.titles(detector, classifier),
+        time_zone=settings.time_zone,
+    )
+    pipeline = Pipeline(journal, detector, classifier, rules(settings, detector))
+    return Device(Daemon(settings, journal, pipeline, link, on_outcome=on_outcome), journal, link)
+
+
+def rules(settings: DeviceSettings, detector: Detector) -> Rules:
+    """How this device reads and groups photos."""
+    chosen = settings.models.confidence
+    return Rules(
+        zone=ZoneInfo(settings.time_zone),
+        cameras=settings.cameras,
+        max_pixels=int(settings.cards.max_megapixels * 1_000_000),
+        gap_s=settings.events.gap_seconds,
+        confident=detector.bundle.manifest.thresholds.confident if chosen is None else chosen,
+    )

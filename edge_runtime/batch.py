@@ -1,0 +1,176 @@
+"""One folder, once: every file into a MegaDetector results file, without a broker, resumable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from edge_runtime.errors import CamtrapEdgeError, JournalError
+from edge_runtime.intake import scan
+from edge_runtime.intake.settling import Settling
+from edge_runtime.journal.journal import Journal
+from edge_runtime.journal.ledger import Result, Totals
+from edge_runtime.models import loading
+from edge_runtime.models.classifier import Classifier
+from edge_runtime.models.detector import Detector
+from edge_runtime.pipeline import Outcome, Pipeline, Rules
+from edge_runtime.reports import megadetector
+from edge_runtime.values import FileStamp
+
+SETTLE_SECONDS = 2.0
+"""How long an unfinished file must stay unchanged before it is reported as damaged."""
+_DEVICE = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `process` did."""
+
+    files: int
+    """Photos and videos in the folder."""
+    resumed: int
+    """Of these, those that an interrupted earlier run had finished."""
+    totals: Totals
+    unread_folders: tuple[tuple[Path, str], ...]
+    """Folders that could not be looked into, and why: their photos are missing from the results."""
+    seconds: float
+
+
+def process(
+    folder: Path,
+    output: Path,
+    *,
+    detector: Detector,
+    classifier: Classifier | None,
+    rules: Rules,
+    fresh: bool = False,
+    on_start: Callable[[int, int], None],
+    on_outcome: Callable[[FileStamp, Outcome], None],
+) -> Summary:
+    """Process every photo below `folder` and write `output` (MegaDetector batch results 1.6).
+
+    What is finished is kept in `output` + `.journal` until the output is written, so that the same command after an
+    interruption goes on where it stopped.
+
+    Args:
+        fresh: throw away what an interrupted run left.
+        on_start: called once with the number of files and of those already finished.
+        on_outcome: called with every photo that comes to an end.
+
+    Raises:
+        CardGoneError: the folder cannot be read.
+        JournalError: the leftovers belong to another folder or other models, or the disk is full.
+    """
+    started = time.monotonic()
+    _check_output(output)
+    journal_file = output.with_name(output.name + ".journal")
+    if fresh:
+        _remove(journal_file)
+    journal = Journal(journal_file, device=_DEVICE)
+    try:
+        _check_same_work(journal, folder, detector, classifier)
+        seen = scan.scan(folder)
+        pipeline = Pipeline(journal, detector, classifier, rules)
+        todo = [stamp for stamp in seen.photos if not _finished(journal, stamp)]
+        files = len(seen.photos) + len(seen.videos)
+        resumed = len(seen.photos) - len(todo)
+        on_start(files, files - len(todo))
+        with journal.transaction():
+            for stamp in seen.videos:
+                journal.ledger.add_video(stamp)
+        _take_all(pipeline, todo, on_outcome)
+        present = {stamp.path for stamp in (*seen.photos, *seen.videos)}
+        entries = [_entry(result, rules.zone) for result in journal.ledger.results() if result.path in present]
+        megadetector.write(_document(entries, detector, classifier), output)
+        totals = journal.ledger.totals()
+    finally:
+        journal.close()
+    _remove(journal_file)
+    return Summary(files, resumed, totals, seen.problems, time.monotonic() - started)
+
+
+def _take_all(pipeline: Pipeline, todo: list[FileStamp], on_outcome: Callable[[FileStamp, Outcome], None]) -> None:
+    settling = Settling(SETTLE_SECONDS, now=time.monotonic)
+    while todo:
+        doubtful: list[FileStamp] = []
+        for stamp in todo:
+            outcome = pipeline.take(stamp, settled=settling.settled(stamp))
+            if outcome in (Outcome.WAITING, Outcome.RETRY):
+                doubtful.append(_look_again(stamp))
+            else:
+                on_outcome(stamp, outcome)
+        if doubtful:
+            time.sleep(SETTLE_SECONDS / 4)
+        todo = doubtful
+
+
+def _look_again(stamp: FileStamp) -> FileStamp:
+    try:
+        status = stamp.full_path.stat()
+    except OSError:
+        return stamp  # Reading it will say what is wrong.
+    return replace(stamp, size=status.st_size, mtime_ns=status.st_mtime_ns)
+
+
+def _finished(journal: Journal, stamp: FileStamp) -> bool:
+    entry = journal.ledger.entry(stamp.path)
+    return entry is not None and entry.final and entry.describes(stamp)
+
+
+def _check_output(output: Path) -> None:
+    if output.is_dir():
+        raise CamtrapEdgeError(f"{output}: is a folder; name the results file, for example {output / 'results.json'}")
+    if not output.parent.is_dir():
+        raise CamtrapEdgeError(f"{output}: the folder {output.parent} does not exist; make it first")
+
+
+def _check_same_work(journal: Journal, folder: Path, detector: Detector, classifier: Classifier | None) -> None:
+    work = " | ".join([str(folder.resolve()), *loading.titles(detector, classifier).values()])
+    earlier = journal.get("work")
+    if earlier is None:
+        journal.put("work", work)
+    elif earlier != work:
+        raise JournalError(
+            journal.file,
+            f"an interrupted run of other work is here ({earlier})",
+            hint="finish that one, choose another output, or say --fresh to throw it away",
+        )
+
+
+def _entry(result: Result, zone: ZoneInfo) -> megadetector.Entry:
+    captured = None
+    if result.captured_s is not None:
+        captured = datetime.fromtimestamp(result.captured_s, zone).strftime("%Y:%m:%d %H:%M:%S")
+    return megadetector.Entry(
+        file=str(result.path),
+        failure=result.failure,
+        detections=result.detections,
+        width=result.width,
+        height=result.height,
+        captured=captured,
+        video=result.video,
+    )
+
+
+def _document(
+    entries: list[megadetector.Entry], detector: Detector, classifier: Classifier | None
+) -> dict[str, object]:
+    thresholds = detector.bundle.manifest.thresholds
+    return megadetector.document(
+        entries,
+        detector=detector.bundle.title,
+        classifier=classifier.bundle.title if classifier else None,
+        labels=classifier.names if classifier else (),
+        completed=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S"),
+        typical_threshold=thresholds.confident,
+        conservative_threshold=thresholds.keep,
+    )
+
+
+def _remove(journal_file: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        journal_file.with_name(journal_file.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,45 @@
+"""What the commands share: logging, typed errors as one line, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+
+import edge_runtime
+from edge_runtime.errors import CamtrapEdgeError
+
+INTERRUPTED = 130
+
+
+def parser(program: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """A parser whose help ends in examples and which knows `--version`."""
+    made = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="version", version=f"camtrap-edge {edge_runtime.__version__}")
+    return made
+
+
+def run(program: str, command: Callable[[], int], *, verbose: bool, interrupted: str = "interrupted") -> int:
+    """Run a command: logging to standard error, errors made on purpose as one line, an exit code.
+
+    Exit codes: 0 done; 1 something failed; 2 configuration or bundle; 3 broker or station; 130 interrupted.
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        return command()
+    except CamtrapEdgeError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"{program}: {interrupted}", file=sys.stderr)
+        return INTERRUPTED

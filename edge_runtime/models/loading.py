@@ -1,0 +1,49 @@
+"""From a bundle's name in the settings to a loaded model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_runtime.bundles import bundle as bundles
+from edge_runtime.errors import BundleError
+from edge_runtime.models.classifier import Classifier
+from edge_runtime.models.detector import Detector
+
+DEFAULT_DETECTOR = bundles.DEFAULTS / "detector"
+DEFAULT_CLASSIFIER = bundles.DEFAULTS / "efficientnet-lite0"
+
+
+def load_detector(name: str, *, threads: int) -> Detector:
+    """Load the detector called `name`: `default`, or a bundle's folder.
+
+    Raises:
+        BundleError, ConfigError, EngineError: it cannot be used; says why.
+    """
+    if name == "default" and not DEFAULT_DETECTOR.is_dir():
+        raise BundleError(
+            DEFAULT_DETECTOR,
+            "this version carries no detector of its own",
+            hint="make a bundle with 'edge-export import' and name it: --detector BUNDLE, or models.detector",
+        )
+    folder = DEFAULT_DETECTOR if name == "default" else Path(name)
+    return Detector(bundles.load(folder, task="detector"), threads=threads)
+
+
+def load_classifier(name: str, *, threads: int) -> Classifier | None:
+    """Load the classifier called `name`: `default`, a bundle's folder, or `none` for no classifier.
+
+    Raises:
+        BundleError, ConfigError, EngineError: it cannot be used; says why.
+    """
+    if name == "none":
+        return None
+    folder = DEFAULT_CLASSIFIER if name == "default" else Path(name)
+    return Classifier(bundles.load(folder, task="classifier"), threads=threads)
+
+
+def titles(detector: Detector, classifier: Classifier | None) -> dict[str, str]:
+    """Task to bundle title, as reports and codebooks name the models."""
+    named = {"detector": detector.bundle.title}
+    if classifier is not None:
+        named["classifier"] = classifier.bundle.title
+    return named

@@ -1,0 +1,70 @@
+"""What a device knows of itself, read from its journal while the daemon may be running."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime import database
+from edge_runtime.journal import ledger
+from edge_runtime.journal.journal import FILE_NAME
+from edge_runtime.settings import DeviceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    device: str
+    journal: str
+    epoch: str
+    photos: int
+    empty: int
+    failed: int
+    duplicates: int
+    videos: int
+    events: int
+    """Events with something in them, closed and put into the outbox."""
+    open_events: int
+    waiting: int
+    """Summaries that no station has acknowledged yet."""
+    last_photo_s: int | None
+    """When the last photo was processed, UTC seconds since 1970."""
+    failures: tuple[tuple[str, str], ...]
+    """The last failed files and what is wrong with each."""
+
+
+def read(settings: DeviceSettings, *, failures: int = 10) -> Status:
+    """Read the status of the device that `settings` describes.
+
+    Raises:
+        JournalError: it has no journal yet, or the file is no journal.
+    """
+    file = Path(settings.data) / FILE_NAME
+    connection = database.open_read_only(file)
+    try:
+        totals = ledger.totals(connection)
+
+        def one(query: str) -> int:
+            return int(connection.execute(query).fetchone()[0])
+
+        epoch = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
+        last = connection.execute("SELECT MAX(processed_s) FROM photo").fetchone()[0]
+        failed = connection.execute(
+            "SELECT path, problem FROM file WHERE failure IS NOT NULL AND NOT video ORDER BY path LIMIT ?", (failures,)
+        ).fetchall()
+        return Status(
+            device=settings.device,
+            journal=str(file),
+            epoch=epoch,
+            photos=totals.photos,
+            empty=totals.empty,
+            failed=totals.failed,
+            duplicates=totals.duplicates,
+            videos=totals.videos,
+            events=one("SELECT COUNT(*) FROM event WHERE state = 'sent'"),
+            open_events=one("SELECT COUNT(*) FROM event WHERE state = 'open'"),
+            waiting=one("SELECT COUNT(*) FROM outbox"),
+            last_photo_s=last,
+            failures=tuple((row["path"].decode("utf-8", "replace"), row["problem"]) for row in failed),
+        )
+    finally:
+        connection.close()

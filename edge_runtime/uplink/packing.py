@@ -1,0 +1,91 @@
+"""From summaries in the outbox to the payload of one message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_runtime.errors import PayloadError
+from edge_runtime.journal.outbox import Waiting
+from edge_runtime.uplink import codec
+from edge_runtime.uplink.codebook import Codebook
+from edge_runtime.uplink.payload import (
+    CardRecord,
+    ClockQuality,
+    Envelope,
+    EventRecord,
+    Message,
+    MessageType,
+    SpeciesCount,
+)
+from edge_runtime.values import CardReport, Event
+
+MAX_SPECIES = 19
+"""As many labels as one event record holds; of more, the surest travel."""
+
+_QUALITY = {"exif": ClockQuality.CAMERA, "file": ClockQuality.FILE, "unknown": ClockQuality.UNKNOWN}
+
+
+def pack(waiting: Sequence[Waiting], codebook: Codebook, *, limit: int) -> tuple[bytes, int]:
+    """Pack as many leading summaries as one message of at most `limit` bytes can hold.
+
+    Args:
+        waiting: at least one, sequence numbers ascending.
+
+    Returns the payload and how many summaries it carries. A message holds consecutive sequence numbers and one
+    clock quality; a card report travels alone.
+
+    Raises:
+        PayloadError: the first summary cannot be expressed or does not fit.
+    """
+    first = waiting[0]
+    if isinstance(first.summary, CardReport):
+        payload = codec.encode(_card_message(first, first.summary, codebook))
+        if len(payload) > limit:
+            raise PayloadError(f"a card report takes {len(payload)} bytes, the link carries {limit}")
+        return payload, 1
+    quality = _clock(first.summary)
+    records = []
+    for offset, entry in enumerate(waiting):
+        event = entry.summary
+        if entry.sequence != first.sequence + offset or not isinstance(event, Event) or _clock(event) != quality:
+            break
+        records.append(event_record(event, codebook))
+    return codec.fill(records, codebook=codebook.wire_id, sequence=first.sequence & 0xFFFF, clock=quality, limit=limit)
+
+
+def event_record(event: Event, codebook: Codebook) -> EventRecord:
+    """An event in the codes of `codebook`."""
+    return EventRecord(
+        camera=codebook.camera_code(event.camera),
+        time_s=event.start_s or 0,
+        duration_s=(event.end_s or 0) - (event.start_s or 0),
+        images=event.photos,
+        species=tuple(
+            SpeciesCount(codebook.label_code(entry.label), entry.count, entry.confidence)
+            for entry in event.counts[:MAX_SPECIES]
+        ),
+    )
+
+
+def _clock(event: Event) -> ClockQuality:
+    return ClockQuality.UNKNOWN if event.start_s is None else _QUALITY[event.time_source]
+
+
+def _card_message(entry: Waiting, report: CardReport, codebook: Codebook) -> Message:
+    record = CardRecord(
+        time_s=report.time_s,
+        photos=report.photos,
+        empty=report.empty,
+        events=report.events,
+        failed=report.failed,
+        duplicates=report.duplicates,
+        videos=report.videos,
+    )
+    return Message(
+        envelope=Envelope.STANDARD,
+        type=MessageType.CARD,
+        codebook=codebook.wire_id,
+        sequence=entry.sequence & 0xFFFF,
+        clock=ClockQuality.CHECKED,
+        records=(record,),
+    )
