@@ -13,12 +13,15 @@ def softmax(outputs: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     """One class holds: the probabilities of a row sum to 1."""
     logits = _logits(outputs)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.divide(powers, powers.sum(axis=1, keepdims=True), dtype=np.float32)
+    probabilities: NDArray[np.float32] = np.divide(powers, powers.sum(axis=1, keepdims=True), dtype=np.float32)
+    return probabilities
 
 
 def sigmoid(outputs: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     """Each class by itself."""
-    return np.reciprocal(1 + np.exp(-np.clip(_logits(outputs), -60, 60)), dtype=np.float32)
+    powers = np.exp(-np.clip(_logits(outputs), -60, 60))
+    probabilities: NDArray[np.float32] = np.reciprocal(1 + powers, dtype=np.float32)
+    return probabilities
 
 
 def _logits(outputs: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
