@@ -26,15 +26,16 @@ import edge_runtime
 from edge_runtime.errors import ConfigError, PayloadError
 from edge_runtime.journal.journal import Journal
 from edge_runtime.settings import Broker, Uplink
-from edge_runtime.uplink import topics
+from edge_runtime.uplink import topics, traffic
 from edge_runtime.uplink.ack import Ack
 from edge_runtime.uplink.codebook import Codebook
 from edge_runtime.uplink.sender import Sender
 from edge_runtime.uplink.status import DeviceStatus
+from edge_runtime.uplink.topics import OFFLINE, ONLINE, Kind
+from edge_runtime.uplink.traffic import Traffic
 
 log = logging.getLogger(__name__)
 
-ONLINE, OFFLINE = b"1", b"0"
 STATUS_SECONDS = 300.0
 """The retained status is renewed at least this often while connected."""
 IDLE_SECONDS = 60.0
@@ -133,6 +134,7 @@ class Link:
         """Event messages sent since the start, repeats included."""
         self.payload_bytes_sent = 0
         """Their payload bytes."""
+        self._past_traffic = Traffic()
 
     def start(self) -> None:
         self._thread.start()
@@ -147,6 +149,11 @@ class Link:
     def wake(self) -> None:
         """Tell the link that the outbox may have grown."""
         self._inbox.put(_Wake())
+
+    def traffic(self) -> Traffic:
+        """Bytes over all connections since the start, as the kernel counted them."""
+        client = self._client
+        return self._past_traffic if client is None else self._past_traffic + traffic.of_socket(client.socket())
 
     def _run(self) -> None:
         journal = self._open_journal()
@@ -198,7 +205,7 @@ class Link:
     def _connect(self) -> None:
         self._attempts += 1
         client = make_client(self._settings, f"edge-runtime-{self._device}")
-        client.will_set(topics.online(self._device), OFFLINE, qos=1, retain=True)
+        client.will_set(topics.topic(self._device, Kind.ONLINE), OFFLINE, qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -226,13 +233,14 @@ class Link:
         self._connected, self._attempts = True, 0
         self._published_codebook = b""
         self._status_at = self._monotonic()
-        client.subscribe(topics.ack(self._device), qos=1)
-        client.publish(topics.online(self._device), ONLINE, qos=1, retain=True)
+        client.subscribe(topics.topic(self._device, Kind.ACK), qos=1)
+        client.publish(topics.topic(self._device, Kind.ONLINE), ONLINE, qos=1, retain=True)
         log.info("connected to %s:%d", self._settings.host, self._settings.port)
 
     def _give_up(self, reason: str) -> None:
         """Drop the connection and plan the next attempt: exponential, with jitter so that devices spread out."""
         if self._client is not None:
+            self._past_traffic = self.traffic()
             self._client.loop_stop()
         self._client, self._connected = None, False
         low, high = self._settings.reconnect_min_seconds, self._settings.reconnect_max_seconds
@@ -247,7 +255,7 @@ class Link:
         try:
             while (payload := sender.next_payload(codebook)) is not None:
                 self._introduce(client, journal, codebook)
-                client.publish(topics.events(self._device), payload, qos=1)
+                client.publish(topics.topic(self._device, Kind.EVENTS), payload, qos=1)
                 self.messages_sent += 1
                 self.payload_bytes_sent += len(payload)
         except PayloadError as error:
@@ -273,7 +281,7 @@ class Link:
         self._publish_codebook(client, codebook)
 
     def _publish_codebook(self, client: mqtt.Client, codebook: Codebook) -> None:
-        client.publish(topics.codebook(self._device), codebook.to_bytes(), qos=1, retain=True)
+        client.publish(topics.topic(self._device, Kind.CODEBOOK), codebook.to_bytes(), qos=1, retain=True)
         self._published_codebook = codebook.digest[:4]
 
     def _handle_ack(self, payload: bytes, journal: Journal, sender: Sender) -> None:
@@ -286,9 +294,13 @@ class Link:
             self._publish_codebook(self._client, self._codebook(journal))
         if journal.get(_codebook_key(ack.codebook)) is None:
             return  # Of another epoch: its numbers mean nothing here.
-        with journal.transaction():
-            gone = sender.acknowledge(ack)
-            journal.put(_codebook_key(ack.codebook), "confirmed")
+        try:
+            with journal.transaction():
+                gone = sender.acknowledge(ack)
+                journal.put(_codebook_key(ack.codebook), "confirmed")
+        except PayloadError as error:
+            log.warning("an acknowledgement was refused: %s", error)
+            return
         if gone and not journal.outbox.waiting():
             self._status_at = self._monotonic()
 
@@ -304,7 +316,7 @@ class Link:
             waiting=journal.outbox.waiting(),
             version=edge_runtime.__version__,
         )
-        client.publish(topics.status(self._device), status.to_bytes(), qos=1, retain=True)
+        client.publish(topics.topic(self._device, Kind.STATUS), status.to_bytes(), qos=1, retain=True)
         self._status_at = self._monotonic() + STATUS_SECONDS
 
     def _say_goodbye(self) -> None:
@@ -312,13 +324,15 @@ class Link:
         if client is None:
             return
         if self._connected:
-            last = client.publish(topics.online(self._device), OFFLINE, qos=1, retain=True)
+            last = client.publish(topics.topic(self._device, Kind.ONLINE), OFFLINE, qos=1, retain=True)
             try:
                 last.wait_for_publish(timeout=GOODBYE_SECONDS)
             except (RuntimeError, ValueError) as error:
                 log.debug("goodbye not delivered: %s", error)
+            self._past_traffic = self.traffic()
             client.disconnect()
         client.loop_stop()
+        self._client = None
 
 
 def _codebook_key(prefix: bytes) -> str:

@@ -17,6 +17,7 @@ from edge_runtime.uplink.payload import (
     MessageType,
     SpeciesCount,
 )
+from edge_runtime.uplink.sequences import wrap
 from edge_runtime.values import CardReport, Event
 
 MAX_SPECIES = 19
@@ -50,7 +51,9 @@ def pack(waiting: Sequence[Waiting], codebook: Codebook, *, limit: int) -> tuple
         if entry.sequence != first.sequence + offset or not isinstance(event, Event) or _clock(event) != quality:
             break
         records.append(event_record(event, codebook))
-    return codec.fill(records, codebook=codebook.wire_id, sequence=first.sequence & 0xFFFF, clock=quality, limit=limit)
+    return codec.fill(
+        records, codebook=codebook.wire_id, sequence=wrap(first.sequence, Envelope.STANDARD), clock=quality, limit=limit
+    )
 
 
 def event_record(event: Event, codebook: Codebook) -> EventRecord:
@@ -85,7 +88,7 @@ def _card_message(entry: Waiting, report: CardReport, codebook: Codebook) -> Mes
         envelope=Envelope.STANDARD,
         type=MessageType.CARD,
         codebook=codebook.wire_id,
-        sequence=entry.sequence & 0xFFFF,
+        sequence=wrap(entry.sequence, Envelope.STANDARD),
         clock=ClockQuality.CHECKED,
         records=(record,),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge_runtime.errors import PayloadError
 from edge_runtime.journal.outbox import Outbox
 from edge_runtime.settings import Uplink
 from edge_runtime.uplink.ack import Ack, acknowledged
@@ -67,12 +68,17 @@ class Sender:
         return payload
 
     def acknowledge(self, ack: Ack) -> int:
-        """Let go of what a station has committed; returns how many summaries went."""
+        """Let go of what a station has committed; returns how many summaries went.
+
+        Raises:
+            PayloadError: it names summaries that were never made.
+        """
         first, following = self._outbox.span()
-        up_to, further = acknowledged(ack, expected=first - 1)
-        # Only what was given out can be acknowledged: anything else is another epoch's or garbage.
-        up_to = up_to if up_to < following else 0
-        gone = self._outbox.acknowledge(up_to, [number for number in further if first <= number < following])
+        up_to, further = acknowledged(ack, first)
+        last = max((up_to, *further))
+        if last >= following:
+            raise PayloadError(f"{last} is acknowledged, but {following} is still to be made")
+        gone = self._outbox.acknowledge(up_to, further)
         first, _ = self._outbox.span()
         self._in_flight = [message for message in self._in_flight if message.last >= first]
         if gone:
