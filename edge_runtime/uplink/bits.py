@@ -9,7 +9,7 @@ from edge_runtime.errors import PayloadError
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field as it was read: what a person needs to follow a payload by eye."""
+    """One read of a field: what a person needs to follow a payload by eye. Some fields take several reads."""
 
     section: str
     """The part of the payload, for example `record 2, species 1`."""
@@ -48,7 +48,7 @@ class BitReader:
         """
         start, end = self.position, self.position + width
         if end > self.length:
-            raise PayloadError(f"ends within '{name}' of the {self.section}", bit=start)
+            raise PayloadError(f"ends within '{name}' ({self.section})", bit=start)
         last_byte = (end + 7) // 8
         value = int.from_bytes(self._payload[start // 8 : last_byte], "big") >> (last_byte * 8 - end)
         value &= (1 << width) - 1
@@ -61,7 +61,7 @@ class BitReader:
         """`width` bits; where all of them are set, the value goes on in `more` further bits."""
         value = self.read(width, name)
         escape = (1 << width) - 1
-        return value if value < escape else escape + self.read(more, f"{name}, more")
+        return value if value < escape else escape + self.read(more, name)
 
     def read_groups(self, name: str) -> int:
         """A number in groups of five bits: one that says whether another group follows, and four of the number."""

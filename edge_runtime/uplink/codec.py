@@ -125,7 +125,7 @@ def read_message(reader: BitReader, *, received_s: int) -> Message:
         clock = _TINY_CLOCK
         codebook = reader.read(9, "codebook")
         sequence = reader.read(8, "sequence")
-        time_s = _resolve_minutes(reader.read(16, "minutes"), received_s)
+        time_s = resolve_minutes(reader.read(16, "minutes"), received_s)
     else:
         clock = ClockQuality(reader.read(2, "clock"))
         codebook = reader.read(14, "codebook")
@@ -133,6 +133,15 @@ def read_message(reader: BitReader, *, received_s: int) -> Message:
         time_s = wire.read_time(reader)
     records = _read_records(reader, message_type, envelope, time_s)
     return Message(envelope, message_type, codebook, sequence, clock, records)
+
+
+def resolve_minutes(minutes: int, received_s: int) -> int:
+    """The time that a tiny envelope's `minutes` mean: the latest one not later than a day after `received_s`.
+
+    Both are UTC seconds since 1970.
+    """
+    latest = (received_s - WIRE_EPOCH_S) // 60 + _MINUTES_AHEAD
+    return WIRE_EPOCH_S + 60 * (latest - (latest - minutes) % _MINUTES)
 
 
 def quantized(record: Record, envelope: Envelope = Envelope.STANDARD) -> Record:
@@ -227,8 +236,3 @@ def _read_records(reader: BitReader, kind: MessageType, envelope: Envelope, time
             records.append(wire.read_event(reader, time_s))
     reader.finish()
     return tuple(records)
-
-
-def _resolve_minutes(minutes: int, received_s: int) -> int:
-    latest = (received_s - WIRE_EPOCH_S) // 60 + _MINUTES_AHEAD
-    return WIRE_EPOCH_S + 60 * (latest - (latest - minutes) % _MINUTES)
