@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from export_tools import cli as export_cli
+from tests import colour_detector
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -18,4 +21,24 @@ def assets() -> Path:
         folder = ROOT / folder
     if not (folder / "photos").is_dir():
         pytest.skip(f"no test photos: {folder} is missing (set CAMTRAP_EDGE_ASSETS)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def colour_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector bundle whose truth is known exactly (tests/colour_detector.py)."""
+    folder = tmp_path_factory.mktemp("bundles") / "colour-detector"
+    return colour_detector.build_bundle(folder).folder
+
+
+@pytest.fixture(scope="session")
+def yolox_bundle(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """YOLOX-nano, imported by the command that the README names; skips where its weights are missing."""
+    graph = assets / "weights" / "yolox_nano" / "yolox_nano_416_opencvzoo.onnx"
+    if not graph.is_file():
+        pytest.skip(f"no YOLOX-nano weights: {graph} is missing")
+    folder = tmp_path_factory.mktemp("bundles") / "yolox-nano"
+    arguments = [str(graph), "--preset", "yolox", "--labels", "coco80", "-o", str(folder)]
+    arguments += ["--licence", "Apache-2.0", "--source", "https://github.com/opencv/opencv_zoo"]
+    assert export_cli.main(["import", *arguments]) == 0
     return folder
