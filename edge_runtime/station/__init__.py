@@ -1,0 +1,1 @@
+"""The ranger station: receives summaries, commits them, acknowledges them and shows them on a page."""
