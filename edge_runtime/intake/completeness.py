@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import re
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,7 +196,7 @@ def _check_webp(data: bytes, file: Path) -> Whole:
 
 
 def _check_bmp(data: bytes, file: Path) -> Whole:
-    if len(data) < 30:
+    if len(data) < 34:
         raise IncompletePhotoError(file, f"only {len(data)} bytes")
     size, pixels, header = struct.unpack_from("<I4xII", data, 2)
     if header not in (12, 40, 52, 56, 64, 108, 124):
@@ -230,9 +229,7 @@ def _check_tiff(data: bytes, file: Path) -> Whole:
         seen.add(offset)
         try:
             stream.seek(offset)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Pillow warns of what is missing; we look for it
-                directory.load(stream)
+            directory.load(stream)  # warns of what is cut, and leaves it out
             strips = list(zip(*(directory.get(a) or directory[b] for a, b in _TIFF_PIXELS), strict=True))
             known_end = max(known_end, *(start + length for start, length in strips))
             known_end = max(known_end, stream.tell())

@@ -64,11 +64,12 @@ def _read_unchanged(handle: int, stamp: FileStamp, max_bytes: int) -> bytes:
 def _explain(error: OSError, stamp: FileStamp) -> CardGoneError | PhotoError:
     reason = error.strerror or str(error)
     gone = _gone_folder(stamp)
+    if gone is None and error.errno in _DEVICE_GONE:
+        gone = stamp.card
+    if gone is None and error.errno == errno.ENOENT and _is_empty(stamp.full_path.parent):
+        gone = stamp.full_path.parent  # what an unmounted mount point looks like
     if gone is not None:
         return CardGoneError(gone, reason)
-    if error.errno in _DEVICE_GONE or (error.errno == errno.ENOENT and _is_empty(stamp.card)):
-        # An unmounted mount point is an empty folder.
-        return CardGoneError(stamp.card, reason)
     return PhotoError(stamp.full_path, reason, final=False)
 
 

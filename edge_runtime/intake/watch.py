@@ -42,8 +42,8 @@ class Watcher:
         return self._observer is not None
 
     def __enter__(self) -> Watcher:
-        observer = Observer()
         try:
+            observer = Observer()
             observer.schedule(self._handler, str(self._root), recursive=True)
             observer.start()
         except (OSError, RuntimeError) as error:  # RuntimeError: no thread could be started
