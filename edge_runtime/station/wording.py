@@ -1,0 +1,145 @@
+"""How the page says things: times, labels and deliveries as a person reads them. Pure functions.
+
+Moments are UTC seconds since 1970; `now` is the station's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone, tzinfo
+
+from edge_runtime.station.values import DeviceView, Gap, StoredCardReport, StoredEvent
+from edge_runtime.uplink.payload import ClockQuality
+
+LATE_SECONDS = 3600
+"""An event that arrives more than this after it happened says so: its card was read later."""
+AHEAD_SECONDS = 600
+"""A camera whose clock is more than this ahead of the station's is set wrongly."""
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+HUMAN = {"person": "person", "human": "person", "vehicle": "vehicle"}
+"""Labels that concern people, and which mark they get."""
+
+
+def ago(moment_s: int, now: float) -> str:
+    """`2 min ago`; rounds down, so that it never claims more time than has passed."""
+    passed = int(now) - moment_s
+    if passed < -_MINUTE:
+        return "in the future"
+    if passed < 10:
+        return "just now"
+    if passed < _MINUTE:
+        return f"{passed} s ago"
+    if passed < _HOUR:
+        return f"{passed // _MINUTE} min ago"
+    if passed < _DAY:
+        return f"{passed // _HOUR} h ago"
+    days = passed // _DAY
+    return f"{days:,} day{'s' if days > 1 else ''} ago"
+
+
+def moment(moment_s: int, now: float, zone: tzinfo) -> str:
+    """`14:02` today, `Fri 20 Nov, 14:02` in this year, `20 Nov 2025, 14:02` before."""
+    then, today = datetime.fromtimestamp(moment_s, zone), datetime.fromtimestamp(now, zone)
+    if then.date() == today.date():
+        return f"{then:%H:%M}"
+    if then.year == today.year:
+        return f"{then:%a} {then.day} {then:%b, %H:%M}"
+    return f"{then.day} {then:%b %Y, %H:%M}"
+
+
+def iso(moment_s: int) -> str:
+    """ISO 8601 in UTC, for machines."""
+    return datetime.fromtimestamp(moment_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def label(name: str) -> str:
+    """A label as a person writes it: `common_eland` becomes `Common eland`."""
+    text = name.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def duration(seconds: int) -> str:
+    """`4 s`, `3 min`, `2 h`."""
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    return f"{seconds // _MINUTE} min" if seconds < _HOUR else f"{seconds // _HOUR} h"
+
+
+def time_notes(event: StoredEvent, now: float) -> list[str]:
+    """What a ranger should know before believing the event's time."""
+    arrived = f"arrived {ago(event.received_s, now)}"
+    if event.start_s is None:
+        return [arrived]
+    notes = []
+    if event.start_s > event.received_s + AHEAD_SECONDS:
+        notes.append("the camera's clock is ahead")
+    if event.clock is ClockQuality.FILE:
+        notes.append("time of the file")
+    if event.received_s - event.start_s > LATE_SECONDS:
+        notes.append(arrived)
+    return notes
+
+
+def happened_s(event: StoredEvent) -> tuple[int, int]:
+    """Sorts events by when they happened; one without a credible time happened when it arrived."""
+    credible = event.start_s is not None and event.start_s <= event.received_s + AHEAD_SECONDS
+    return (event.start_s if credible and event.start_s is not None else event.received_s), event.id
+
+
+def headline(event: StoredEvent) -> str:
+    """`Leopard × 2, Person × 1 at cam7`."""
+    what = ", ".join(f"{label(count.label)} × {count.count}" for count in event.counts)
+    return f"{what} at {event.camera}"
+
+
+def card(report: StoredCardReport) -> str:
+    """`1,204 photos, 1,100 empty, 12 events, 3 unreadable`; what is zero and no surprise is left out."""
+    parts = [_many(report.photos, "photo"), f"{report.empty:,} empty", _many(report.events, "event")]
+    if report.failed:
+        parts.append(f"{report.failed:,} unreadable")
+    if report.duplicates:
+        parts.append(f"{report.duplicates:,} already known")
+    if report.videos:
+        parts.append(f"{_many(report.videos, 'video')} not read")
+    return ", ".join(parts)
+
+
+def spans(gaps: Iterable[Gap]) -> str:
+    """`12–14, 20`."""
+    return ", ".join(f"{gap.first:,}–{gap.last:,}" if gap.last > gap.first else f"{gap.first:,}" for gap in gaps)
+
+
+def delivery(device: DeviceView) -> list[str]:
+    """What has come of the summaries that a device made; the first sentence is the state."""
+    missing = [gap for gap in device.gaps if gap.awaited]
+    lost = [gap for gap in device.gaps if not gap.awaited]
+    under_way = device.outstanding - sum(gap.last - gap.first + 1 for gap in missing)
+    if device.received == 0 and device.outstanding == 0:
+        said = ["no summaries yet"]
+    elif device.outstanding == 0 and not lost:
+        said = [f"all {_many(device.received, 'summary', 'summaries')} received"]
+    else:
+        said = [f"{_many(device.received, 'summary', 'summaries')} received"]
+    if missing:
+        said.append(f"missing {spans(missing)}, the device will send again")
+    if under_way > 0:
+        said.append(f"{under_way:,} on the way")
+    if lost:
+        said.append(f"never arrived here: {spans(lost)}")
+    if device.dropped:
+        said.append(f"{device.dropped:,} dropped by the device, its memory was full or damaged")
+    return said
+
+
+def state(device: DeviceView, now: float, silent_hours: float) -> str:
+    """`online`, `offline`, `silent` or `unknown`."""
+    if device.last_contact_s is not None and now - device.last_contact_s > silent_hours * _HOUR:
+        return "silent"
+    if device.online is None:
+        return "unknown"
+    return "online" if device.online else "offline"
+
+
+def _many(number: int, one: str, more: str = "") -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
