@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 import zlib
 from dataclasses import replace
 
@@ -144,13 +145,19 @@ def test_a_document_nested_without_end_is_a_payload_error() -> None:
         Codebook.from_bytes(zlib.compress(deep.encode()))
 
 
-def test_a_small_payload_that_unpacks_to_gigabytes_is_refused_at_the_bound() -> None:
+def test_a_payload_that_unpacks_to_a_hundred_megabytes_is_refused_before_they_are_in_memory() -> None:
     squeezer = zlib.compressobj(9)
     million = b" " * 1_000_000
     bomb = b"".join(squeezer.compress(million) for _ in range(100)) + squeezer.flush()
     assert len(bomb) < 128 * 1024
-    with pytest.raises(PayloadError, match="unpacks to more than 262144"):
-        Codebook.from_bytes(bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PayloadError, match="unpacks to more than 262144"):
+            Codebook.from_bytes(bomb)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * MAX_BODY
     with pytest.raises(PayloadError, match="more than 131072"):
         Codebook.from_bytes(bytes(131_073))
 

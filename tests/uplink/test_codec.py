@@ -137,6 +137,21 @@ def test_ten_events_700_seconds_apart_take_67_bytes() -> None:
     assert len(codec.encode(message(*spaced(10)))) == 67
 
 
+@pytest.mark.parametrize(
+    ("step_s", "bits"), [(0, 6), (63, 6), (64, 12), (4095, 12), (4096, 18), (262_143, 18), (262_144, 32), (-1, 32)]
+)
+def test_a_step_takes_the_fewest_bits_that_hold_it(step_s: int, bits: int) -> None:
+    # Eight steps make whole bytes of any width, so that no padding stands in the way.
+    run = spaced(9, step_s)
+    assert len(codec.encode(message(*run))) * 8 == 104 + 8 * (2 + bits + 34)
+
+
+def test_a_tiny_time_is_the_latest_that_is_not_more_than_a_day_ahead() -> None:
+    for ahead_s, told_s in ((DAY_S, DAY_S), (DAY_S + 60, DAY_S + 60 - 65536 * 60), (DAY_S - 65535 * 60,) * 2):
+        sent = message(mutated(time_s=NOW_S + ahead_s), envelope=Envelope.TINY)
+        assert codec.decode(codec.encode(sent), received_s=NOW_S).records[0].time_s == NOW_S + told_s
+
+
 def test_a_satellite_message_of_340_bytes_holds_55_events() -> None:
     payload, packed = codec.fill(spaced(200), codebook=4, sequence=9, clock=ClockQuality.CAMERA, limit=340)
     assert packed == 55

@@ -56,6 +56,7 @@ def test_any_bytes_are_a_status_or_a_payload_error(payload: bytes) -> None:
         changed(note="x" * 9000),
         b'{"v":1}',
         b"[" * 8000,
+        STATUS.to_bytes()[:-1] + b',"x":' + b"[" * 3900 + b"]" * 3900 + b"}",
     ],
 )
 def test_a_status_that_cannot_be_is_a_payload_error(payload: bytes) -> None:
