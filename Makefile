@@ -2,19 +2,53 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Photos, truth and weights that tests and figures use where they are present; never needed.
+# Real camera-trap photos, truth and weights that tests and figures use where they are present.
 ASSETS ?= ../shared/assets
 export CAMTRAP_EDGE_ASSETS := $(ASSETS)
 
-.PHONY: help setup run test check
+YOLOX  := $(ASSETS)/weights/yolox_nano/yolox_nano_416_opencvzoo.onnx
+IMPORTED := tryout-data/yolox-nano
+# A detector bundle; until the package carries one of its own, YOLOX-nano where its weights are present.
+DETECTOR ?= $(if $(wildcard $(YOLOX)),$(IMPORTED),default)
 
-help:           ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+.PHONY: help setup run test check lint system-deps megadetector-env bench-memory clean
 
-setup: $(VENV)/.installed   ## make the virtual environment and install everything
+help:            ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
+
+setup: $(VENV)/.installed            ## make .venv and install everything into it
+
+run: setup $(filter $(IMPORTED),$(DETECTOR))   ## a card goes in, events come out: sample card, or CARD=/path; ONCE=1 ends by itself
+	@$(BIN)/python -m edge_runtime.tryout --detector "$(DETECTOR)" $(if $(CARD),--card "$(CARD)") $(if $(ONCE),--once)
+
+test: setup check megadetector-env   ## everything that is checked, set-up included
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: setup lint                    ## ruff, mypy in strict mode, the README's commands
+	$(BIN)/python -m pytest -q tests/test_readme.py
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+system-deps:     ## as root, Debian: mosquitto and chromium, which some tests use where they are present
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto chromium >/dev/null
+
+bench-memory: setup $(filter $(IMPORTED),$(DETECTOR))   ## memory of the daemon over 1,000 photos
+	$(BIN)/python -m benchmarks.memory --detector "$(DETECTOR)"
+
+clean:           ## remove what the targets above made
+	rm -rf $(VENV) .venv-megadetector tryout-data results
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+$(IMPORTED): $(YOLOX) | setup
+	@$(BIN)/edge-export import "$(YOLOX)" --preset yolox --labels coco80 --licence Apache-2.0 \
+		--source https://github.com/opencv/opencv_zoo -o $@ --replace
 	@touch $@

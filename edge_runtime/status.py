@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime import database
+from edge_runtime.errors import JournalError
 from edge_runtime.journal import ledger
 from edge_runtime.journal.journal import FILE_NAME
 from edge_runtime.settings import DeviceSettings
@@ -41,30 +43,38 @@ def read(settings: DeviceSettings, *, failures: int = 10) -> Status:
     file = Path(settings.data) / FILE_NAME
     connection = database.open_read_only(file)
     try:
-        totals = ledger.totals(connection)
-
-        def one(query: str) -> int:
-            return int(connection.execute(query).fetchone()[0])
-
-        epoch = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
-        last = connection.execute("SELECT MAX(processed_s) FROM photo").fetchone()[0]
-        failed = connection.execute(
-            "SELECT path, problem FROM file WHERE failure IS NOT NULL AND NOT video ORDER BY path LIMIT ?", (failures,)
-        ).fetchall()
-        return Status(
-            device=settings.device,
-            journal=str(file),
-            epoch=epoch,
-            photos=totals.photos,
-            empty=totals.empty,
-            failed=totals.failed,
-            duplicates=totals.duplicates,
-            videos=totals.videos,
-            events=one("SELECT COUNT(*) FROM event WHERE state = 'sent'"),
-            open_events=one("SELECT COUNT(*) FROM event WHERE state = 'open'"),
-            waiting=one("SELECT COUNT(*) FROM outbox"),
-            last_photo_s=last,
-            failures=tuple((row["path"].decode("utf-8", "replace"), row["problem"]) for row in failed),
-        )
+        connection.execute("BEGIN")  # One moment for all that is read.
+        return _read(connection, settings, file, failures)
+    except (sqlite3.Error, LookupError) as error:
+        # Also a journal that is only just being made: its tables come a moment after the file.
+        raise JournalError(file, f"cannot be read: {error}", hint="try again in a moment") from error
     finally:
         connection.close()
+
+
+def _read(connection: sqlite3.Connection, settings: DeviceSettings, file: Path, failures: int) -> Status:
+    def one(query: str) -> int:
+        return int(connection.execute(query).fetchone()[0])
+
+    totals = ledger.totals(connection)
+    epoch = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+    if epoch is None:
+        raise LookupError("it has no epoch yet")
+    failed = connection.execute(
+        "SELECT path, problem FROM file WHERE failure IS NOT NULL AND NOT video ORDER BY path LIMIT ?", (failures,)
+    ).fetchall()
+    return Status(
+        device=settings.device,
+        journal=str(file),
+        epoch=epoch[0],
+        photos=totals.photos,
+        empty=totals.empty,
+        failed=totals.failed,
+        duplicates=totals.duplicates,
+        videos=totals.videos,
+        events=one("SELECT COUNT(*) FROM event WHERE state = 'sent'"),
+        open_events=one("SELECT COUNT(*) FROM event WHERE state = 'open'"),
+        waiting=one("SELECT COUNT(*) FROM outbox"),
+        last_photo_s=connection.execute("SELECT MAX(processed_s) FROM photo").fetchone()[0],
+        failures=tuple((row["path"].decode("utf-8", "replace"), row["problem"]) for row in failed),
+    )
