@@ -12,8 +12,11 @@ from pathlib import Path
 from types import TracebackType
 
 from watchdog.events import (
-    FileClosedNoWriteEvent,
-    FileOpenedEvent,
+    EVENT_TYPE_CLOSED,
+    EVENT_TYPE_CREATED,
+    EVENT_TYPE_DELETED,
+    EVENT_TYPE_MODIFIED,
+    EVENT_TYPE_MOVED,
     FileSystemEvent,
     FileSystemEventHandler,
 )
@@ -23,6 +26,8 @@ from watchdog.observers.api import BaseObserver
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 5.0
+# Not what our own reading causes (opened, closed without writing): each scan would call for the next.
+_CHANGES = frozenset({EVENT_TYPE_CREATED, EVENT_TYPE_MODIFIED, EVENT_TYPE_CLOSED, EVENT_TYPE_MOVED, EVENT_TYPE_DELETED})
 
 
 class Watcher:
@@ -66,6 +71,5 @@ class _Handler(FileSystemEventHandler):
         self._on_hint = on_hint
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        # Our own reading opens and closes files: taken for a change, each scan would call for the next.
-        if not isinstance(event, (FileOpenedEvent, FileClosedNoWriteEvent)):
+        if event.event_type in _CHANGES:
             self._on_hint()
