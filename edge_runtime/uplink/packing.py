@@ -9,6 +9,8 @@ from edge_runtime.journal.outbox import Waiting
 from edge_runtime.uplink import codec
 from edge_runtime.uplink.codebook import Codebook
 from edge_runtime.uplink.payload import (
+    EARLIEST_S,
+    LATEST_S,
     CardRecord,
     ClockQuality,
     Envelope,
@@ -58,10 +60,11 @@ def pack(waiting: Sequence[Waiting], codebook: Codebook, *, limit: int) -> tuple
 
 def event_record(event: Event, codebook: Codebook) -> EventRecord:
     """An event in the codes of `codebook`."""
+    start_s, end_s = (event.start_s, event.end_s) if _clock(event) is not ClockQuality.UNKNOWN else (None, None)
     return EventRecord(
         camera=codebook.camera_code(event.camera),
-        time_s=event.start_s or 0,
-        duration_s=(event.end_s or 0) - (event.start_s or 0),
+        time_s=start_s or 0,
+        duration_s=(end_s or 0) - (start_s or 0),
         images=event.photos,
         species=tuple(
             SpeciesCount(codebook.label_code(entry.label), entry.count, entry.confidence)
@@ -71,7 +74,9 @@ def event_record(event: Event, codebook: Codebook) -> EventRecord:
 
 
 def _clock(event: Event) -> ClockQuality:
-    return ClockQuality.UNKNOWN if event.start_s is None else _QUALITY[event.time_source]
+    # A time that the wire cannot hold must not stop everything behind it.
+    credible = event.start_s is not None and EARLIEST_S <= event.start_s <= LATEST_S
+    return _QUALITY[event.time_source] if credible else ClockQuality.UNKNOWN
 
 
 def _card_message(entry: Waiting, report: CardReport, codebook: Codebook) -> Message:

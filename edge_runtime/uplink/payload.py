@@ -15,6 +15,8 @@ MAX_PAYLOAD = 8192
 
 WIRE_EPOCH_S = 1_577_836_800
 """2020-01-01T00:00:00Z, from which times on the wire count."""
+EARLIEST_S, LATEST_S = WIRE_EPOCH_S - 2**31, WIRE_EPOCH_S + 2**31 - 1
+"""The times that the wire can hold: 1951 to 2088."""
 
 
 class ClockQuality(IntEnum):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from edge_runtime.errors import PayloadError
 from edge_runtime.uplink.bits import BitReader, BitWriter, check_range
 from edge_runtime.uplink.payload import (
+    EARLIEST_S,
+    LATEST_S,
     WIRE_EPOCH_S,
     CardRecord,
     EventRecord,
@@ -23,13 +25,11 @@ STEP_WIDTHS = (6, 12, 18)
 MOST_LOST = 32767
 MOST_SPECIES = 19
 CARD_FIELDS = ("photos", "empty", "events", "failed", "duplicates", "videos")
-_EARLIEST_S = WIRE_EPOCH_S - 2**31
-_LATEST_S = WIRE_EPOCH_S + 2**31 - 1
 
 
 def write_time(writer: BitWriter, time_s: int) -> None:
     """A whole time: 32 bits, two's complement, seconds since 2020."""
-    check_range("time", time_s, _EARLIEST_S, _LATEST_S)
+    check_range("time", time_s, EARLIEST_S, LATEST_S)
     writer.write((time_s - WIRE_EPOCH_S) % 2**32, 32, "time")
 
 
@@ -56,7 +56,7 @@ def read_step(reader: BitReader, previous_s: int) -> int:
         return read_time(reader)
     start = reader.position
     time_s = previous_s + reader.read(STEP_WIDTHS[selector], "step")
-    if time_s > _LATEST_S:
+    if time_s > LATEST_S:
         raise PayloadError("the step leads past the last time", bit=start)
     return time_s
 

@@ -100,6 +100,14 @@ def test_times_of_another_quality_start_a_message_of_their_own(journal: Journal)
     ]
 
 
+def test_a_time_that_the_wire_cannot_hold_travels_as_unknown_and_stops_nothing(journal: Journal) -> None:
+    desk = Desk(journal)
+    year_2099 = 4_077_000_000
+    journal.outbox.put(Event("CAM01", year_2099, year_2099, "exif", 1, (Count("animal", 1, 0.9),)), now_s=0)
+    desk.event(1)
+    assert [message.clock for message in desk.messages()] == [ClockQuality.UNKNOWN, ClockQuality.CAMERA]
+
+
 def test_what_is_not_acknowledged_in_time_is_sent_again_with_growing_patience(journal: Journal) -> None:
     desk = Desk(journal, ack_timeout_seconds=10)
     desk.event(3)
