@@ -5,6 +5,9 @@ be complete only where its own structure proves it: a JPEG from its first marker
 (ITU-T T.81, annex B; embedded thumbnails are skipped by their segment's length), the pictures that a Multi-Picture
 Format index lists (CIPA DC-007), the chunks of PNG (with their checksums) and WebP, the strips and tiles of TIFF,
 the pixels of BMP.
+
+What structure cannot show: a JPEG that runs into the middle of an older one (clusters that were allocated but
+never written) has an end after all. It is caught only where the older photo's start is among the remains.
 """
 
 from __future__ import annotations
