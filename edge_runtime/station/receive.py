@@ -20,7 +20,7 @@ MAX_BAD = 1000
 """Of the messages that are no payload, this many are kept; all are counted."""
 MAX_BAD_BYTES = 1024
 """Of each, this many bytes."""
-MAX_HELD = 10_000
+MAX_HELD = 2000
 """Messages held for one device. More are let go of: they are not acknowledged, so the device keeps them."""
 
 
