@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 from collections.abc import Callable
@@ -35,6 +36,10 @@ def run(program: str, command: Callable[[], int], *, verbose: bool, interrupted:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that is not UTF-8 must not stop the program that reports it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return command()
     except CamtrapEdgeError as error:

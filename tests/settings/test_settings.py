@@ -82,3 +82,10 @@ def test_the_station_file_is_checked_alike(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         settings.read_station(file)
     assert (caught.value.line, caught.value.key) == (3, "web.port")
+
+
+def test_the_examples_in_deploy_are_read_as_they_stand() -> None:
+    deploy = Path(__file__).resolve().parents[2] / "deploy"
+    device = settings.read_device(deploy / "device.yaml")
+    assert device.uplink.tls is not None and device.uplink.tls.ca == str(deploy / "ca.crt")
+    assert settings.read_station(deploy / "station.yaml").web.port == 8080

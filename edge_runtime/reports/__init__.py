@@ -1,0 +1,1 @@
+"""The file formats that this field reads: one file each."""
