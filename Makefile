@@ -48,6 +48,16 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@
 
+# The `megadetector` package checks our results file; what it wants beside it is heavy, so it lives by itself.
+megadetector-env: .venv-megadetector/.installed   ## the megadetector package in an environment of its own
+
+.venv-megadetector/.installed:
+	@$(PYTHON) -m venv .venv-megadetector
+	@.venv-megadetector/bin/python -m pip install --quiet --disable-pip-version-check \
+		numpy tqdm jsonpickle opencv-python-headless pytest pillow matplotlib pandas python-dateutil requests \
+	&& .venv-megadetector/bin/python -m pip install --quiet --disable-pip-version-check --no-deps megadetector==10.0.28 \
+	&& touch $@ || echo "megadetector could not be installed: its tests will skip"
+
 $(IMPORTED): $(YOLOX) | setup
 	@$(BIN)/edge-export import "$(YOLOX)" --preset yolox --labels coco80 --licence Apache-2.0 \
 		--source https://github.com/opencv/opencv_zoo -o $@ --replace
