@@ -13,7 +13,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 QUANTIZED = ("Conv", "Gemm", "Clip")
 """`Clip` (ReLU6) computes nothing afterwards: its range becomes that of the convolution before it. Left out, each
-convolution is quantized over the range before the clip, and 78 % of the named animals stay the same, not 95 %."""
+convolution is quantized over the range before the clip, and 78 % of the most probable names stay the same, not 95 %."""
 
 
 def prepare(graph: Path, prepared: Path) -> None:

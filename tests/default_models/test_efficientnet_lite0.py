@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from skimage import data
@@ -98,8 +99,6 @@ def test_a_grey_texture_gets_no_species(classifier: Classifier) -> None:
 def test_a_real_photo_is_named_rightly_or_not_at_all(
     classifier: Classifier, assets: Path, photo: str, allowed: set[str]
 ) -> None:
-    import cv2
-
     pixels = cv2.cvtColor(cv2.imread(str(assets / "photos" / photo)), cv2.COLOR_BGR2RGB)
     assert name_in(classifier, np.asarray(pixels, np.uint8)) in allowed
 
