@@ -44,8 +44,8 @@ clean:           ## remove what the targets above made
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[test]'
 	@touch $@
 
 # The `megadetector` package checks our results file; what it wants beside it is heavy, so it lives by itself.
@@ -53,9 +53,9 @@ megadetector-env: .venv-megadetector/.installed   ## the megadetector package in
 
 .venv-megadetector/.installed:
 	@$(PYTHON) -m venv .venv-megadetector
-	@.venv-megadetector/bin/python -m pip install --quiet --disable-pip-version-check \
+	@.venv-megadetector/bin/python -m pip install -qq --disable-pip-version-check \
 		numpy tqdm jsonpickle opencv-python-headless pytest pillow matplotlib pandas python-dateutil requests \
-	&& .venv-megadetector/bin/python -m pip install --quiet --disable-pip-version-check --no-deps megadetector==10.0.28 \
+	&& .venv-megadetector/bin/python -m pip install -qq --disable-pip-version-check --no-deps megadetector==10.0.28 \
 	&& touch $@ || echo "megadetector could not be installed: its tests will skip"
 
 $(IMPORTED): $(YOLOX) | setup

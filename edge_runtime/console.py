@@ -26,13 +26,20 @@ def parser(program: str, description: str, examples: str) -> argparse.ArgumentPa
     return made
 
 
-def run(program: str, command: Callable[[], int], *, verbose: bool, interrupted: str = "interrupted") -> int:
-    """Run a command: logging to standard error, errors made on purpose as one line, an exit code.
+def run(
+    program: str,
+    command: Callable[[], int],
+    *,
+    verbose: bool,
+    level: int = logging.INFO,
+    interrupted: str = "interrupted",
+) -> int:
+    """Run a command: logging from `level` on to standard error, errors made on purpose as one line, an exit code.
 
     Exit codes: 0 done; 1 something failed; 2 configuration or bundle; 3 broker or station; 130 interrupted.
     """
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=logging.DEBUG if verbose else level,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )

@@ -22,7 +22,7 @@ from edge_runtime.assembly import Device
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.intake import scan
 from edge_runtime.pipeline import Outcome
-from edge_runtime.settings import Broker, Cards, DeviceSettings, Models, StationSettings, Uplink, Web
+from edge_runtime.settings import Broker, Camera, Cards, DeviceSettings, Models, StationSettings, Uplink, Web
 from edge_runtime.station.ingest import Ingest
 from edge_runtime.station.store import FILE_NAME, Store
 from edge_runtime.station.values import StoredEvent
@@ -38,6 +38,7 @@ EXAMPLES = """\
   python -m edge_runtime.tryout --detector BUNDLE --once                the same; ends by itself
   python -m edge_runtime.tryout --detector BUNDLE --card /media/CARD01  your own photos"""
 
+SAMPLE_CAMERAS = tuple(Camera(name=place, folder=folder) for folder, (place, _, _) in sample_card.CAMERAS.items())
 HEADING = f"{'time (UTC)':19}  {'camera':16}  {'what':32}  {'sure':>5}  {'photos':>6}  {'bytes':>5}"
 
 
@@ -51,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("tryout-data"), metavar="FOLDER", help="where to work")
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args(argv)
-    logging.getLogger("edge_runtime").setLevel(logging.DEBUG if arguments.verbose else logging.WARNING)
-    return console.run(PROGRAM, lambda: _run(arguments), verbose=arguments.verbose)
+    # What becomes of each file is in the table and in the summary: only faults need a log line.
+    return console.run(PROGRAM, lambda: _run(arguments), verbose=arguments.verbose, level=logging.ERROR)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -64,6 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
         data=str(work / "device"),
         cards=Cards(root=str(card), settle_seconds=SETTLE_SECONDS),
         time_zone="UTC",
+        cameras=() if arguments.card else SAMPLE_CAMERAS,
         models=Models(detector=arguments.detector, classifier=arguments.classifier),
         uplink=Uplink(port=port),
     )
