@@ -1,37 +1,29 @@
-"""The MQTT link: carries the outbox to a station and the station's acknowledgements back.
+"""The device's link: carries the outbox to a station and the station's acknowledgements back.
 
-One thread of its own owns the connection and a journal connection; paho's network thread only hands it what
-happened. Each connection gets a fresh client, so that nothing stale is repeated from the library's own queue.
+One thread of its own owns the connection and a journal connection.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
-import random
 import sqlite3
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.reasoncodes import ReasonCode
 
 import edge_runtime
-from edge_runtime.errors import ConfigError, PayloadError
+from edge_runtime.errors import PayloadError
 from edge_runtime.journal.journal import Journal
-from edge_runtime.settings import Broker, Uplink
-from edge_runtime.uplink import topics, traffic
+from edge_runtime.settings import Uplink
+from edge_runtime.uplink import topics
 from edge_runtime.uplink.ack import Ack
 from edge_runtime.uplink.codebook import Codebook
+from edge_runtime.uplink.connection import Arrived, Connected, Connection, Lost, make_client  # noqa: F401
 from edge_runtime.uplink.sender import Sender
 from edge_runtime.uplink.status import DeviceStatus
-from edge_runtime.uplink.topics import OFFLINE, ONLINE, Kind
+from edge_runtime.uplink.topics import OFFLINE, ONLINE
 from edge_runtime.uplink.traffic import Traffic
 
 log = logging.getLogger(__name__)
@@ -41,63 +33,6 @@ STATUS_SECONDS = 300.0
 IDLE_SECONDS = 60.0
 TROUBLE_SECONDS = 2.0
 GOODBYE_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Connected:
-    client: mqtt.Client
-
-
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    client: mqtt.Client
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _AckArrived:
-    client: mqtt.Client
-    payload: bytes
-
-
-class _Wake:
-    """Something may have been added to the outbox, or it is time to stop."""
-
-
-def make_client(
-    settings: Broker, client_id: str, *, clean_session: bool = True, manual_ack: bool = False
-) -> mqtt.Client:
-    """A paho client with the broker's TLS and login, not yet connected. MQTT 3.1.1.
-
-    Raises:
-        ConfigError: the password file or a certificate cannot be read.
-    """
-    client = mqtt.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=client_id,
-        clean_session=clean_session,
-        protocol=mqtt.MQTTv311,
-        manual_ack=manual_ack,
-        reconnect_on_failure=False,
-    )
-    if settings.user is not None:
-        client.username_pw_set(settings.user, _password(settings))
-    if settings.tls is not None:
-        tls = settings.tls
-        try:
-            client.tls_set(ca_certs=tls.ca, certfile=tls.certificate, keyfile=tls.key)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(Path(tls.ca), f"TLS files cannot be used: {error}") from error
-    return client
-
-
-def _password(settings: Broker) -> str | None:
-    if settings.password_file is None:
-        return None
-    try:
-        return Path(settings.password_file).read_text(encoding="utf-8").strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(Path(settings.password_file), f"the password cannot be read: {error}") from error
 
 
 class Link:
@@ -122,19 +57,21 @@ class Link:
     ) -> None:
         self._settings, self._device, self._open_journal = settings, device, open_journal
         self._models, self._time_zone, self._monotonic = dict(models), time_zone, monotonic
-        self._inbox: queue.SimpleQueue[_Connected | _Lost | _AckArrived | _Wake] = queue.SimpleQueue()
+        self._connection = Connection(
+            settings,
+            f"edge-runtime-{device}",
+            retry_s=(settings.reconnect_min_seconds, settings.reconnect_max_seconds),
+            prepare=lambda client: client.will_set(topics.online(device), OFFLINE, qos=1, retain=True),
+            monotonic=monotonic,
+        )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
-        self._client: mqtt.Client | None = None
-        self._connected = False
-        self._attempts = 0
-        self._connect_at = self._status_at = monotonic()
+        self._status_at = monotonic()
         self._published_codebook = b""
         self.messages_sent = 0
         """Event messages sent since the start, repeats included."""
         self.payload_bytes_sent = 0
         """Their payload bytes."""
-        self._past_traffic = Traffic()
 
     def start(self) -> None:
         self._thread.start()
@@ -148,12 +85,11 @@ class Link:
 
     def wake(self) -> None:
         """Tell the link that the outbox may have grown."""
-        self._inbox.put(_Wake())
+        self._connection.wake()
 
     def traffic(self) -> Traffic:
         """Bytes over all connections since the start, as the kernel counted them."""
-        client = self._client
-        return self._past_traffic if client is None else self._past_traffic + traffic.of_socket(client.socket())
+        return self._connection.traffic()
 
     def _run(self) -> None:
         journal = self._open_journal()
@@ -170,92 +106,41 @@ class Link:
             journal.close()
 
     def _step(self, journal: Journal, sender: Sender) -> None:
-        if self._client is None and self._monotonic() >= self._connect_at:
-            self._connect()
-        for happened in self._wait(sender):
-            if isinstance(happened, _Wake) or happened.client is not self._client:
-                continue
-            if isinstance(happened, _Connected):
-                self._greet(happened.client)
+        for each in self._connection.news(self._next_moment(sender)):
+            if isinstance(each, Connected):
+                self._greet(each.client)
                 sender.start_over()
-            elif isinstance(happened, _Lost):
-                self._give_up(happened.reason)
-            else:
-                self._handle_ack(happened.payload, journal, sender)
-        if self._connected and self._client is not None:
+            elif isinstance(each, Lost):
+                self._connection.give_up(each.reason)
+            elif isinstance(each, Arrived):
+                self._handle_ack(each.client, bytes(each.message.payload), journal, sender)
+        client = self._connection.client
+        if self._connection.connected and client is not None:
             if sender.retry_if_due():
                 log.info("no acknowledgement from a station; sending again")
-            self._send(self._client, journal, sender)
+            self._send(client, journal, sender)
             if self._monotonic() >= self._status_at:
-                self._publish_status(self._client, journal)
+                self._publish_status(client, journal)
 
-    def _wait(self, sender: Sender) -> Iterator[_Connected | _Lost | _AckArrived | _Wake]:
+    def _next_moment(self, sender: Sender) -> float:
         moments = [self._monotonic() + IDLE_SECONDS]
-        if self._client is None:
-            moments.append(self._connect_at)
-        elif self._connected:
+        if self._connection.connected:
             moments += [self._status_at, *filter(None, [sender.due_at()])]
-        try:
-            yield self._inbox.get(timeout=max(0.0, min(moments) - self._monotonic()))
-            while True:
-                yield self._inbox.get_nowait()
-        except queue.Empty:
-            return
-
-    def _connect(self) -> None:
-        self._attempts += 1
-        client = make_client(self._settings, f"edge-runtime-{self._device}")
-        client.will_set(topics.topic(self._device, Kind.ONLINE), OFFLINE, qos=1, retain=True)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        self._client = client
-        try:
-            client.connect(self._settings.host, self._settings.port, self._settings.keepalive_seconds)
-        except (OSError, ValueError) as error:
-            self._give_up(str(error))
-            return
-        client.loop_start()
-
-    def _on_connect(self, client: mqtt.Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
-        refused = reason.is_failure
-        self._inbox.put(_Lost(client, f"the broker refused: {reason}") if refused else _Connected(client))
-
-    def _on_disconnect(
-        self, client: mqtt.Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any
-    ) -> None:
-        self._inbox.put(_Lost(client, str(reason)))
-
-    def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
-        self._inbox.put(_AckArrived(client, bytes(message.payload)))
+        return min(moments)
 
     def _greet(self, client: mqtt.Client) -> None:
-        self._connected, self._attempts = True, 0
+        self._connection.accept()
         self._published_codebook = b""
         self._status_at = self._monotonic()
-        client.subscribe(topics.topic(self._device, Kind.ACK), qos=1)
-        client.publish(topics.topic(self._device, Kind.ONLINE), ONLINE, qos=1, retain=True)
-        log.info("connected to %s:%d", self._settings.host, self._settings.port)
-
-    def _give_up(self, reason: str) -> None:
-        """Drop the connection and plan the next attempt: exponential, with jitter so that devices spread out."""
-        if self._client is not None:
-            self._past_traffic = self.traffic()
-            self._client.loop_stop()
-        self._client, self._connected = None, False
-        low, high = self._settings.reconnect_min_seconds, self._settings.reconnect_max_seconds
-        wait = min(high, low * 2.0 ** min(self._attempts, 20)) * random.uniform(0.5, 1.0)
-        self._connect_at = self._monotonic() + wait
-        log.warning(
-            "no connection to %s:%d (%s); next try in %.0f s", self._settings.host, self._settings.port, reason, wait
-        )
+        client.subscribe(topics.ack(self._device), qos=1)
+        client.publish(topics.online(self._device), ONLINE, qos=1, retain=True)
 
     def _send(self, client: mqtt.Client, journal: Journal, sender: Sender) -> None:
         codebook = self._codebook(journal)
         try:
             while (payload := sender.next_payload(codebook)) is not None:
                 self._introduce(client, journal, codebook)
-                client.publish(topics.topic(self._device, Kind.EVENTS), payload, qos=1)
+                client.publish(topics.events(self._device), payload, qos=1)
                 self.messages_sent += 1
                 self.payload_bytes_sent += len(payload)
         except PayloadError as error:
@@ -281,17 +166,17 @@ class Link:
         self._publish_codebook(client, codebook)
 
     def _publish_codebook(self, client: mqtt.Client, codebook: Codebook) -> None:
-        client.publish(topics.topic(self._device, Kind.CODEBOOK), codebook.to_bytes(), qos=1, retain=True)
+        client.publish(topics.codebook(self._device), codebook.to_bytes(), qos=1, retain=True)
         self._published_codebook = codebook.digest[:4]
 
-    def _handle_ack(self, payload: bytes, journal: Journal, sender: Sender) -> None:
+    def _handle_ack(self, client: mqtt.Client, payload: bytes, journal: Journal, sender: Sender) -> None:
         try:
             ack = Ack.decode(payload)
         except PayloadError as error:
             log.warning("an acknowledgement could not be read: %s", error)
             return
-        if ack.wants_codebook and self._client is not None:
-            self._publish_codebook(self._client, self._codebook(journal))
+        if ack.wants_codebook:
+            self._publish_codebook(client, self._codebook(journal))
         if journal.get(_codebook_key(ack.codebook)) is None:
             return  # Of another epoch: its numbers mean nothing here.
         try:
@@ -316,23 +201,18 @@ class Link:
             waiting=journal.outbox.waiting(),
             version=edge_runtime.__version__,
         )
-        client.publish(topics.topic(self._device, Kind.STATUS), status.to_bytes(), qos=1, retain=True)
+        client.publish(topics.status(self._device), status.to_bytes(), qos=1, retain=True)
         self._status_at = self._monotonic() + STATUS_SECONDS
 
     def _say_goodbye(self) -> None:
-        client = self._client
-        if client is None:
-            return
-        if self._connected:
-            last = client.publish(topics.topic(self._device, Kind.ONLINE), OFFLINE, qos=1, retain=True)
+        client = self._connection.client
+        if self._connection.connected and client is not None:
+            last = client.publish(topics.online(self._device), OFFLINE, qos=1, retain=True)
             try:
                 last.wait_for_publish(timeout=GOODBYE_SECONDS)
             except (RuntimeError, ValueError) as error:
                 log.debug("goodbye not delivered: %s", error)
-            self._past_traffic = self.traffic()
-            client.disconnect()
-        client.loop_stop()
-        self._client = None
+        self._connection.close()
 
 
 def _codebook_key(prefix: bytes) -> str:
