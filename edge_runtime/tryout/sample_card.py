@@ -8,42 +8,49 @@ Deterministic: one installation writes the same bytes every time.
 from __future__ import annotations
 
 import io
+import json
+import math
 import os
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import console
 from edge_runtime.errors import CamtrapEdgeError
-from edge_runtime.tryout.scenes import HEIGHT, STRIP, SUBJECTS, WIDTH, Place, compose
-from edge_runtime.values import Category, Pixels
+from edge_runtime.tryout.scenes import HEIGHT, STRIP, WIDTH, Place, Role, compose
+from edge_runtime.values import Box, Category, Pixels
 
 FIRST_DAY = datetime(2026, 5, 1)
 DAYS_PER_COPY = 2
+MAX_COPIES = 400
+"""Each copy has a folder of its own, 100MEDIA and up; cameras count folders to 999 (DCF)."""
 MARKER = ".camtrap-edge-sample-card"
-"""Tells a folder that this program made from one that it must not touch."""
+"""Tells a folder that this program made from one that it must not touch: lists the files that are ours."""
 _EXIF_IFD, _MAKE, _MODEL, _ORIENTATION, _TAKEN, _SERIAL = 0x8769, 0x010F, 0x0110, 0x0112, 0x9003, 0xA431
+_NEW_MOON, _LUNATION_DAYS = datetime(2026, 4, 17, 12), 29.53
+_GRAIN_SPARE = 64
+"""Pixels by which the noise is larger than a photo, so that each photo takes another part of it."""
+
+_Cast = tuple[Role, ...]
 
 
 @dataclass(frozen=True)
-class Shot:
-    """A burst: what walks through, and how far it moves between two photos."""
+class Burst:
+    """What walks through, one photo a second."""
 
     camera: str
     hours: float
     """After midnight of the first day."""
-    frames: tuple[tuple[Place, ...], ...]
-    """One photo a second; what each of them shows."""
+    frames: tuple[_Cast, ...]
+    """Who is in each of the photos."""
 
     @property
     def infrared(self) -> bool:
@@ -55,6 +62,7 @@ class EventTruth:
     """What was composed."""
 
     camera: str
+    """Folder on the card."""
     start_s: int
     """UTC seconds since 1970, the camera's clock read as UTC."""
     photos: int
@@ -63,50 +71,77 @@ class EventTruth:
 
 
 @dataclass(frozen=True)
+class PhotoTruth:
+    """One readable photo."""
+
+    path: PurePosixPath
+    """Relative to the card."""
+    subjects: tuple[tuple[Category, Box], ...]
+    """Empty where nothing but scenery is in it."""
+
+
+@dataclass(frozen=True)
 class SampleCard:
     """What lies on the card."""
 
     folder: Path
-    photos: int
+    shots: tuple[PhotoTruth, ...]
     """Distinct readable photos."""
-    empty: int
     events: tuple[EventTruth, ...]
     broken: tuple[str, ...]
     """Files that should be photos and are none, relative to the folder."""
     duplicates: int
 
+    @property
+    def photos(self) -> int:
+        """Number of distinct readable photos."""
+        return len(self.shots)
 
-CAMERAS = {"CAM01": ("waterhole", "grass", "CT0017"), "CAM02": ("courtyard", "brick", "CT0042")}
+    @property
+    def empty(self) -> int:
+        """Of these, photos with nothing but scenery."""
+        return sum(not shot.subjects for shot in self.shots)
+
+
+CAMERAS: dict[str, tuple[str, Place, str]] = {
+    "CAM01": ("waterhole", "meadow", "CT0017"),
+    "CAM02": ("forest track", "track", "CT0042"),
+}
 """Folder on the card: name of the place, its scenery, the camera's serial number."""
 
 
-def _walk(subject: str, x: int, y: int, *, step: int = 45, frames: int = 3) -> tuple[tuple[Place, ...], ...]:
-    return tuple((Place(subject, x + step * index, y),) for index in range(frames))
+def _walk(role: Role, *, frames: int = 3) -> tuple[_Cast, ...]:
+    return ((role,),) * frames
 
 
-def _pair(first: Place, second: Place, *, frames: int = 3) -> tuple[tuple[Place, ...], ...]:
-    return tuple(
-        (Place(first.subject, first.x - 12 * index, first.y), Place(second.subject, second.x, second.y, mirrored=True))
-        for index in range(frames)
-    )
+# The photograph ends at the cat's shoulder and the photographer's back, so they come in from the frame's own edges.
+_CAT = Role("cat", -84, 1.45, step=26)
+_CAT_FROM_RIGHT = Role("cat", -70, 1.4, step=24, mirrored=True, shade=0.84)
+_TWO_CATS = (Role("cat", -64, 1.25, step=18), Role("cat", -60, 1.1, step=20, mirrored=True, shade=0.84))
+_WALKER = Role("astronaut", 300, 1.3, step=70)
+_PHOTOGRAPHER = Role("photographer", -60, 1.5, step=20)
+_MOTORCYCLE = Role("motorcycle", 200, 1.05, step=75, lift=70)
+_NOTHING: _Cast = ()
 
-
-_NOTHING: tuple[Place, ...] = ()
-_SHOTS = (
-    Shot("CAM01", 6.20, _walk("cat", 420, 820)),
-    Shot("CAM01", 8.67, (_NOTHING,)),
-    Shot("CAM01", 11.09, _walk("person", 480, 904, step=60)),
-    Shot("CAM01", 14.51, _walk("motorcycle", 520, 880, step=70)),
-    Shot("CAM01", 17.33, (*_walk("cat", 700, 830, frames=2), _NOTHING)),
-    Shot("CAM01", 30.84, (_NOTHING, _NOTHING)),
-    Shot("CAM01", 33.17, _walk("person", 620, 904, step=-60)),
-    Shot("CAM02", 5.67, _pair(Place("cat", 330, 820), Place("cat", 950, 860))),
-    Shot("CAM02", 7.52, _walk("cat", 560, 850)),
-    Shot("CAM02", 10.01, (_NOTHING, _NOTHING, _NOTHING)),
-    Shot("CAM02", 13.02, _walk("motorcycle", 480, 880, step=80)),
-    Shot("CAM02", 19.75, _walk("man", 560, 904, step=30)),
-    Shot("CAM02", 23.18, _pair(Place("cat", 340, 850), Place("cat", 940, 830), frames=2)),
-    Shot("CAM02", 30.09, _walk("cat", 640, 840, frames=2)),
+_BURSTS = (
+    Burst("CAM01", 6.20, _walk(_CAT)),
+    Burst("CAM01", 8.67, (_NOTHING,)),
+    Burst("CAM01", 11.09, _walk(_WALKER)),
+    Burst("CAM01", 17.33, (*_walk(_CAT_FROM_RIGHT, frames=2), _NOTHING)),
+    Burst("CAM01", 21.47, _walk(_CAT)),
+    Burst("CAM01", 26.90, (_NOTHING,)),
+    Burst("CAM01", 30.84, (_NOTHING, _NOTHING)),
+    Burst("CAM01", 33.17, _walk(_MOTORCYCLE)),
+    Burst("CAM01", 42.25, _walk(_CAT, frames=2)),
+    Burst("CAM02", 5.67, (_TWO_CATS,) * 3),
+    Burst("CAM02", 7.52, _walk(_CAT_FROM_RIGHT)),
+    Burst("CAM02", 10.01, (_NOTHING, _NOTHING, _NOTHING)),
+    Burst("CAM02", 13.02, _walk(_MOTORCYCLE)),
+    Burst("CAM02", 19.75, _walk(_PHOTOGRAPHER)),
+    Burst("CAM02", 23.18, (_NOTHING,)),
+    Burst("CAM02", 30.09, _walk(_CAT, frames=2)),
+    Burst("CAM02", 33.60, (_TWO_CATS,) * 2),
+    Burst("CAM02", 40.40, _walk(_WALKER)),
 )
 
 
@@ -114,101 +149,157 @@ def build(folder: Path, *, copies: int = 1) -> SampleCard:
     """Write the sample card into `folder`, which must be new, empty or made by this function before.
 
     Args:
-        copies: repeat all bursts this often, two days later each time and with other noise, for long cards.
+        copies: repeat all bursts this often, two days later each time and with other noise, for long cards. About
+            20 ms a photo.
 
     Raises:
-        CamtrapEdgeError: the folder holds something else.
+        CamtrapEdgeError: the folder holds something else, or `copies` is out of range.
     """
-    _prepare(folder)
-    grain = np.random.default_rng(17).normal(0, 4, (HEIGHT, WIDTH, 1)).astype(np.float32)
-    events: list[EventTruth] = []
-    photos = empty = 0
-    numbers: Counter[str] = Counter()
-    for copy in range(copies):
-        for shot in _SHOTS:
-            start = FIRST_DAY + timedelta(days=DAYS_PER_COPY * copy, hours=shot.hours)
-            for index, places in enumerate(shot.frames):
-                numbers[shot.camera] += 1
-                taken = start + timedelta(seconds=index)
-                _write_photo(folder, shot, places, numbers[shot.camera], taken, np.roll(grain, 7919 * photos))
-                photos += 1
-                empty += not places
-            if any(shot.frames):
-                events.append(_truth(shot, start))
-    _scene.cache_clear()
-    broken = _add_what_cards_have(folder / "CAM02" / "DCIM" / "100MEDIA", folder)
-    return SampleCard(folder, photos, empty, tuple(events), broken, duplicates=1)
-
-
-def _prepare(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
-        raise CamtrapEdgeError(f"{folder}: holds files that are not the sample card's; name an empty folder")
-    if folder.exists():
-        shutil.rmtree(folder)
-    for camera in CAMERAS:
-        (folder / camera / "DCIM" / "100MEDIA").mkdir(parents=True)
-    (folder / MARKER).touch()
-
-
-def _write_photo(
-    folder: Path, shot: Shot, places: tuple[Place, ...], number: int, taken: datetime, noise: NDArray[np.float32]
-) -> None:
-    picture = _scene(CAMERAS[shot.camera][1], places, shot.infrared)
-    pixels = np.clip(picture[: HEIGHT - STRIP] + noise[: HEIGHT - STRIP], 0, 255).astype(np.uint8)
-    pixels = np.concatenate([pixels, picture[HEIGHT - STRIP :]])
-    _label_strip(
-        pixels, f"{shot.camera}   {taken:%Y-%m-%d  %H:%M:%S}   {'IR' if shot.infrared else '  '}   {number:04d}"
+    if not 1 <= copies <= MAX_COPIES:
+        raise CamtrapEdgeError(f"{copies} copies: give 1 to {MAX_COPIES}")
+    jobs = _jobs(copies)
+    _prepare(folder, [*(job.path for job in jobs), *_BROKEN, *_OTHERS])
+    rng = np.random.default_rng(17)
+    grain = rng.normal(0, 3, (HEIGHT + _GRAIN_SPARE, WIDTH + _GRAIN_SPARE, 1)).astype(np.float32)
+    shots: dict[PurePosixPath, PhotoTruth] = {}
+    # Composing is dear: what differs in time and noise only is composed once, so the copies of a photo come together.
+    for job in sorted(jobs, key=lambda job: (job.burst, job.index)):
+        scene, boxes = _scene(job.burst, job.index)
+        y, x = rng.integers(0, _GRAIN_SPARE, 2)
+        pixels = np.clip(scene + grain[y : y + HEIGHT, x : x + WIDTH], 0, 255).astype(np.uint8)
+        _write(folder, job.path, _jpeg(pixels, job), job.taken)
+        shots[job.path] = PhotoTruth(job.path, boxes)
+    _add_what_cards_have(folder)
+    events = tuple(_event(_BURSTS[job.burst], job.taken) for job in jobs if job.index == 0)
+    return SampleCard(
+        folder,
+        tuple(shots[job.path] for job in jobs),
+        tuple(e for e in events if e.counts),
+        _names(_BROKEN),
+        duplicates=1,
     )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One photo to be made."""
+
+    burst: int
+    """Index in _BURSTS."""
+    index: int
+    """Within the burst."""
+    path: PurePosixPath
+    number: int
+    taken: datetime
+
+
+def _jobs(copies: int) -> list[_Job]:
+    """All photos, copy by copy, each camera's in the order of their times."""
+    jobs = []
+    for copy in range(copies):
+        numbers: Counter[str] = Counter()
+        for index, burst in enumerate(_BURSTS):
+            start = FIRST_DAY + timedelta(days=DAYS_PER_COPY * copy, hours=burst.hours)
+            for frame in range(len(burst.frames)):
+                numbers[burst.camera] += 1
+                number = numbers[burst.camera]
+                path = PurePosixPath(burst.camera, "DCIM", f"{100 + copy}MEDIA", f"IMG_{number:04d}.JPG")
+                jobs.append(_Job(index, frame, path, number, start + timedelta(seconds=frame)))
+    return jobs
+
+
+@lru_cache(maxsize=1)
+def _scene(burst: int, index: int) -> tuple[Pixels, tuple[tuple[Category, Box], ...]]:
+    what = _BURSTS[burst]
+    return compose(CAMERAS[what.camera][1], what.frames[index], shot=index, night=what.infrared)
+
+
+def _event(burst: Burst, start: datetime) -> EventTruth:
+    most: Counter[Category] = Counter()
+    for cast in burst.frames:
+        most |= Counter(role.category for role in cast)
+    start_s = int(start.replace(tzinfo=timezone.utc).timestamp())
+    return EventTruth(burst.camera, start_s, len(burst.frames), tuple(sorted(most.items())))
+
+
+def _prepare(folder: Path, paths: Sequence[PurePosixPath]) -> None:
+    """Make room for the card: what an earlier build left goes, whatever else lies there stays."""
+    marker = folder / MARKER
+    if marker.is_file():
+        for name in json.loads(marker.read_text("utf-8")):
+            # The list was written by us, but a file on a disk can say anything.
+            if PurePosixPath(name).parts[0] in CAMERAS and ".." not in PurePosixPath(name).parts:
+                (folder / name).unlink(missing_ok=True)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CamtrapEdgeError(f"{folder}: holds files that are not the sample card's; name an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.write_text(json.dumps([str(path) for path in paths], indent=0), "utf-8")
+
+
+def _jpeg(pixels: Pixels, job: _Job) -> bytes:
+    burst = _BURSTS[job.burst]
+    _draw_strip(pixels, job, infrared=burst.infrared)
     exif = Image.Exif()
     exif[_MAKE], exif[_MODEL], exif[_ORIENTATION] = "CAMTRAP", "SAMPLE-1", 1
     details = exif.get_ifd(_EXIF_IFD)
-    details[_TAKEN], details[_SERIAL] = f"{taken:%Y:%m:%d %H:%M:%S}", CAMERAS[shot.camera][2]
+    details[_TAKEN], details[_SERIAL] = f"{job.taken:%Y:%m:%d %H:%M:%S}", CAMERAS[burst.camera][2]
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=90, exif=exif)
-    file = folder / shot.camera / "DCIM" / "100MEDIA" / f"IMG_{number:04d}.JPG"
-    file.write_bytes(stream.getvalue())
-    _set_time(file, taken)
+    return stream.getvalue()
 
 
-@lru_cache(maxsize=64)
-def _scene(scenery: str, places: tuple[Place, ...], infrared: bool) -> Pixels:
-    return compose(scenery, places, infrared=infrared)
+def _draw_strip(pixels: Pixels, job: _Job, *, infrared: bool) -> None:
+    """Temperature, moon, date, time, camera and number, as cameras print them under their photos."""
+    pixels[HEIGHT - STRIP :] = 16
+    # Coldest at four in the morning.
+    celsius = round(19 - 7 * math.cos((job.taken.hour + job.taken.minute / 60 - 4) / 12 * math.pi))
+    light, middle = (230, 230, 230), HEIGHT - STRIP // 2
+    text = f"{celsius:2d}C {round(celsius * 9 / 5 + 32):3d}F"
+    parts = [(24, text), (290, f"{job.taken:%Y-%m-%d  %H:%M:%S}"), (760, "IR" if infrared else "")]
+    parts += [(860, f"{_BURSTS[job.burst].camera}  {job.path.parent.name[:3]}-{job.number:04d}")]
+    for x, part in parts:
+        cv2.putText(pixels, part, (x, middle + 11), cv2.FONT_HERSHEY_SIMPLEX, 0.9, light, 2, cv2.LINE_AA)
+    cv2.circle(pixels, (246, middle), 14, light, -1, cv2.LINE_AA)
+    phase = ((job.taken - _NEW_MOON) / timedelta(days=1) % _LUNATION_DAYS) / _LUNATION_DAYS
+    cv2.circle(
+        pixels, (246 - round(phase * 60) + (60 if phase > 0.5 else 0), middle), 14, (16, 16, 16), -1, cv2.LINE_AA
+    )
 
 
-def _label_strip(pixels: Pixels, text: str) -> None:
-    cv2.putText(pixels, text, (24, HEIGHT - 18), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (230, 230, 230), 2, cv2.LINE_AA)
+_MEDIA = PurePosixPath("CAM02", "DCIM", "100MEDIA")
+_WHOLE = _MEDIA / "IMG_0001.JPG"
+_TRUNCATED, _EMPTY, _TEXT = (_MEDIA / f"IMG_{number}.JPG" for number in (9001, 9002, 9003))
+_BROKEN = (_TRUNCATED, _EMPTY, _TEXT)
+_DUPLICATE, _HIDDEN = _MEDIA / "IMG_9004.JPG", _MEDIA / "._IMG_0001.JPG"
+_THUMBS, _BACKUP = _MEDIA / "Thumbs.db", _MEDIA / "backups" / "IMG_0001.JPG"
+_OTHERS = (_DUPLICATE, _HIDDEN, _THUMBS, _BACKUP)
 
 
-def _truth(shot: Shot, start: datetime) -> EventTruth:
-    most: Counter[Category] = Counter()
-    for places in shot.frames:
-        most |= Counter(SUBJECTS[place.subject].category for place in places)
-    start_s = int(start.replace(tzinfo=timezone.utc).timestamp())
-    return EventTruth(shot.camera, start_s, len(shot.frames), tuple(sorted(most.items())))
-
-
-def _add_what_cards_have(media: Path, folder: Path) -> tuple[str, ...]:
-    """Broken files, a doubled photo, and what other programs leave behind; returns the broken ones."""
-    whole = (media / "IMG_0001.JPG").read_bytes()
-    broken = {
-        "IMG_9001.JPG": whole[: len(whole) * 2 // 3],
-        "IMG_9002.JPG": b"",
-        "IMG_9003.JPG": b"This is no picture.\n",
+def _add_what_cards_have(folder: Path) -> None:
+    """Broken files, a doubled photo, and what other programs leave behind."""
+    whole = (folder / _WHOLE).read_bytes()
+    contents = {
+        _TRUNCATED: whole[: len(whole) * 2 // 3],
+        _EMPTY: b"",
+        _TEXT: b"This is no picture.\n",
+        _DUPLICATE: whole,
+        _HIDDEN: b"\0\5\x16\7",
+        _THUMBS: b"\xd0\xcf\x11\xe0",
+        # A photo of its own, so that whoever reads it by mistake counts one too many.
+        _BACKUP: whole[:2] + b"\xff\xfe\0\x08backup" + whole[2:],
     }
-    others = {
-        "IMG_9004.JPG": whole,
-        "._IMG_0001.JPG": b"\0\5\x16\7",
-        "Thumbs.db": b"\xd0\xcf\x11\xe0",
-    }
-    (media / "backups").mkdir()
-    (media / "backups" / "IMG_0001.JPG").write_bytes(whole[:-2] + b"\xff\xfe\0\2\xff\xd9")
-    for name, content in {**broken, **others}.items():
-        (media / name).write_bytes(content)
-        _set_time(media / name, FIRST_DAY)
-    return tuple(str((media / name).relative_to(folder)) for name in broken)
+    for path, content in contents.items():
+        _write(folder, path, content, FIRST_DAY)
 
 
-def _set_time(file: Path, taken: datetime) -> None:
+def _names(paths: Sequence[PurePosixPath]) -> tuple[str, ...]:
+    return tuple(str(path) for path in paths)
+
+
+def _write(folder: Path, path: PurePosixPath, content: bytes, taken: datetime) -> None:
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
     seconds = taken.replace(tzinfo=timezone.utc).timestamp()
     os.utime(file, (seconds, seconds))
 
@@ -223,7 +314,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         made = build(arguments.folder, copies=arguments.copies)
-        print(f"{made.folder}: {made.photos} photos, {made.empty} of them empty, {len(made.events)} events")
+        print(f"{made.folder}: {made.photos} photos, {made.empty} of them empty, {len(made.events)} events,")
+        print(f"{len(made.broken)} broken files, {made.duplicates} duplicate")
         return 0
 
     return console.run("sample_card", command, verbose=False)

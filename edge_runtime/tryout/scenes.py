@@ -47,6 +47,10 @@ class Role:
     lift: int = 0
     """Pixels that its lower edge stands above the info strip."""
 
+    @property
+    def category(self) -> Category:
+        return CATEGORY[self.subject]
+
 
 def compose(
     place: Place, cast: tuple[Role, ...], *, shot: int, night: bool
@@ -58,7 +62,7 @@ def compose(
         night: the grey picture of an infrared flash.
     """
     canvas = _scenery(place, shot % 4).copy()
-    boxes = [(CATEGORY[role.subject], _paste(canvas, role, shot)) for role in cast]
+    boxes = tuple((role.category, _paste(canvas, role, shot)) for role in cast)
     if night:
         canvas = _infrared(canvas)
     return np.clip(canvas, 0, 255).astype(np.uint8), boxes
@@ -129,7 +133,7 @@ def _fringe(horizon: int) -> Real:
 def _verge_mask(horizon: int) -> Real:
     """1 beside the track, 0 on it; the track narrows towards the horizon."""
     rows = np.arange(HEIGHT, dtype=np.float32)[:, np.newaxis]
-    half = 130 + (rows - horizon) * 0.85
+    half = 130 + (rows - horizon) * 0.55
     rng = np.random.default_rng(7)
     ragged = cv2.GaussianBlur(rng.normal(0, 260, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 7)
     away = np.abs(np.arange(WIDTH, dtype=np.float32) - 660) - half + ragged
