@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from edge_runtime.errors import PayloadError
+from edge_runtime.errors import PayloadError, UnknownPayloadError
 from edge_runtime.station import messages, streams
 from edge_runtime.station.messages import Hold, Origin, Stored
 from edge_runtime.station.values import Arrival, Committed, StoredCardReport, StoredEvent
@@ -55,12 +55,13 @@ class Receiver:
             self._take_message(device, arrival)
         elif not arrival.payload:
             return  # A retained topic that was cleared.
-        elif kind is Kind.CODEBOOK:
-            self._take_codebook(device, arrival)
-        elif kind is Kind.STATUS:
-            self._take_status(device, arrival)
         elif kind is Kind.ONLINE:
             self._take_online(device, arrival)
+        elif kind in (Kind.CODEBOOK, Kind.STATUS):
+            try:
+                (self._take_codebook if kind is Kind.CODEBOOK else self._take_status)(device, arrival)
+            except UnknownPayloadError as error:
+                self._hold(device, kind, arrival, messages.NEWER, str(error))
         self._note_contact(device, kind, arrival)
 
     def keep_bad(self, arrival: Arrival, reason: str) -> None:
@@ -78,11 +79,15 @@ class Receiver:
     def release_held(self, device: str | None = None) -> None:
         """Look again at what is held: of one device, or of all, as after an update of the program."""
         rows = self._connection.execute(
-            "SELECT id, device, payload, received_s FROM message WHERE state = 'held' AND "
+            "SELECT id, device, kind, payload, received_s FROM message WHERE state = 'held' AND "
             "(?1 IS NULL OR (device = ?1 AND reason <> ?2)) ORDER BY id",
             (device, messages.NEWER),
         ).fetchall()
-        for row in rows:
+        for row in [row for row in rows if row["kind"] != Kind.EVENTS.value]:
+            self._connection.execute("DELETE FROM message WHERE id = ?", (row["id"],))
+            topic = topics.topic(row["device"], Kind(row["kind"]))
+            self.take(Arrival(topic, row["payload"], row["received_s"], retained=True))
+        for row in [row for row in rows if row["kind"] == Kind.EVENTS.value]:
             self._take_held(Origin(row["device"], row["payload"], row["received_s"], row["id"]))
 
     def _take_held(self, origin: Origin) -> None:
@@ -113,8 +118,7 @@ class Receiver:
             stored = messages.store(self._connection, origin)
         except Hold as hold:
             self._connection.execute("DELETE FROM message WHERE id = ?", (origin.message_id,))
-            if self._held(device) < MAX_HELD:
-                self._keep("held", device, "e", arrival.payload, arrival.received_s, hold.reason, hold.detail)
+            self._hold(device, Kind.EVENTS, arrival, hold.reason, hold.detail)
             if hold.ask_for is not None:
                 self._ask.add((device, hold.ask_for))
         else:
@@ -178,9 +182,12 @@ class Receiver:
             (device, arrival.received_s),
         )
 
-    def _held(self, device: str) -> int:
-        row = self._connection.execute("SELECT COUNT(*) FROM message WHERE state = 'held' AND device = ?", (device,))
-        return int(row.fetchone()[0])
+    def _hold(self, device: str, kind: Kind, arrival: Arrival, reason: str, detail: str) -> None:
+        held = self._connection.execute(
+            "SELECT COUNT(*) FROM message WHERE state = 'held' AND device = ?", (device,)
+        ).fetchone()[0]
+        if held < MAX_HELD:
+            self._keep("held", device, kind.value, arrival.payload, arrival.received_s, reason, detail)
 
     def _keep(
         self, state: str, device: str, kind: str, payload: bytes, received_s: int, reason: str, detail: str

@@ -133,9 +133,8 @@ class Store(Reader):
         receiver = Receiver(self._connection)
         try:
             receiver.take(arrival)
-        except sqlite3.OperationalError:
-            raise  # The disk, not the message.
-        except (PayloadError, OverflowError, sqlite3.IntegrityError) as error:
+        except (PayloadError, ValueError, OverflowError, sqlite3.IntegrityError, sqlite3.DataError) as error:
+            # The message's fault. Every other error of SQLite is the disk's: it ends the transaction.
             self._connection.execute("ROLLBACK TO arrival")
             receiver = Receiver(self._connection)
             receiver.keep_bad(arrival, str(error))

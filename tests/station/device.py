@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge_runtime.settings import Broker, StationSettings
+from edge_runtime.station.ingest import Ingest
+from edge_runtime.station.store import Reader, Store
 from edge_runtime.station.values import Arrival
 from edge_runtime.uplink import codec, topics
 from edge_runtime.uplink.ack import Ack, acknowledged
@@ -26,6 +30,7 @@ from edge_runtime.uplink.payload import (
     SpeciesCount,
 )
 from edge_runtime.uplink.status import DeviceStatus
+from tests.broker import Mosquitto
 
 NOW_S = 1_790_000_000
 CAMERAS = ("cam7", "waterhole")
@@ -134,3 +139,32 @@ class Device:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+
+@contextmanager
+def ingesting(store: Store, broker: Broker, **hooks: Callable[..., None]) -> Iterator[Ingest]:
+    """The station's receiving side at work."""
+    ingest = Ingest(StationSettings(data=str(store.file.parent), broker=broker), store, **hooks)
+    ingest.start()
+    try:
+        yield ingest
+    finally:
+        ingest.stop()
+
+
+@contextmanager
+def device_at(broker: Mosquitto) -> Iterator[Device]:
+    """A device with the usual codebook on that broker."""
+    device = Device(broker.port, book())
+    try:
+        yield device
+    finally:
+        device.close()
+
+
+def connected(ingest: Ingest) -> None:
+    eventually(lambda: ingest.health().connected, "the station is connected")
+
+
+def sequences(store: Reader) -> list[int]:
+    return sorted(each.sequence for each in store.recent_events(10_000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,17 @@ def test_a_message_of_a_newer_format_is_held_and_looked_at_again_by_a_newer_prog
     assert (store.totals().held, store.totals().bad, store.totals().events) == (1, 0, 1)
     store.release_held()
     assert store.totals().held == 1
+
+
+def test_a_codebook_or_a_status_of_a_newer_format_is_held(store: Store) -> None:
+    newer = zlib.compress(b'{"v":2,"device":"ridge"}')
+    for _ in range(2):
+        store.commit(arrivals((CODEBOOK, newer), (STATUS, b'{"v":2}'), said(1, 0)))
+    assert (store.totals().held, store.totals().bad) == (3, 0)
+    store.release_held()
+    assert (store.totals().held, store.totals().bad) == (3, 0)
+    store.commit([*introduction(BOOK)])
+    assert (store.totals().held, sequences(store)) == (2, [1])
 
 
 def test_a_tiny_message_stands_beside_standard_ones(store: Store) -> None:
