@@ -5,7 +5,7 @@ Outlines were drawn by hand, roughly; GrabCut (Rother et al. 2004, as in OpenCV)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -19,7 +19,7 @@ from edge_runtime.values import Category, Pixels
 
 Subject = Literal["cat", "astronaut", "photographer", "motorcycle"]
 Mask = NDArray[np.uint8]
-Outline = Sequence[tuple[int, int]]
+Outline = tuple[tuple[int, int], ...]
 
 CATEGORY: dict[Subject, Category] = {
     "cat": "animal",
@@ -52,49 +52,80 @@ class _Source:
 
 _GRABCUT_ROUNDS = 4
 _SEED = 1
+_EARS = 60
+"""Pixels added above the cat."""
+
+
+def photograph(name: str) -> NDArray[np.uint8]:
+    """A photograph of scikit-image by its name there: height x width (x 3, RGB)."""
+    read: Callable[[], object] = getattr(data, name)
+    picture = read()
+    return np.asarray(picture[0] if isinstance(picture, tuple) else picture, np.uint8)
+
+
+def _cat() -> Pixels:
+    # The photograph ends below the tips of the ears; the fur goes on mirrored.
+    return cv2.copyMakeBorder(photograph("chelsea"), _EARS, 0, 0, 0, cv2.BORDER_REFLECT).astype(np.uint8)
+
+
+def _astronaut() -> Pixels:
+    return photograph("astronaut")
 
 
 def _photographer() -> Pixels:
-    return np.repeat(data.camera()[..., np.newaxis], 3, axis=2)
+    return np.repeat(photograph("camera")[..., np.newaxis], 3, axis=2)
 
 
 def _motorcycle() -> Pixels:
-    left: Pixels = data.stereo_motorcycle()[0]
-    return left
+    return photograph("stereo_motorcycle")
+
+
+def _outline(corners: str) -> Outline:
+    pairs = (corner.split(",") for corner in corners.split())
+    return tuple((int(x), int(y)) for x, y in pairs)
 
 
 _SOURCES: dict[Subject, _Source] = {
     "cat": _Source(
-        data.chelsea,
-        inside=[(53, 0), (317, 0), (348, 106), (338, 169), (295, 243), (253, 280), (63, 274), (0, 274), (0, 211)]
-        + [(47, 116)],
-        around=[(26, 0), (393, 0), (382, 63), (371, 116), (364, 179), (329, 248), (301, 299), (0, 299), (0, 116)]
-        + [(26, 106)],
+        _cat,
+        inside=_outline(
+            "53,58 44,14 92,36 150,28 230,26 318,38 386,8 380,50 362,100 348,166 338,229 295,303 "
+            "253,340 63,334 0,334 0,271 47,176"
+        ),
+        around=_outline(
+            "22,60 30,2 100,24 320,24 402,0 393,60 382,123 371,176 364,239 329,308 301,359 0,359 0,176 26,166"
+        ),
         softness=2.5,
     ),
     "astronaut": _Source(
-        data.astronaut,
-        inside=[(157, 63), (215, 26), (279, 42), (294, 95), (279, 137), (300, 243), (353, 306), (358, 348), (279, 422)]
-        + [(279, 511), (25, 511), (36, 348), (120, 211), (184, 148)],
-        around=[(147, 32), (226, 5), (300, 26), (310, 116), (291, 148), (310, 200), (368, 285), (374, 338), (416, 338)]
-        + [(511, 401), (511, 511), (10, 511), (31, 285), (105, 200), (131, 148), (163, 148)],
+        _astronaut,
+        inside=_outline(
+            "157,63 215,26 279,42 294,95 279,137 300,243 353,306 358,348 279,422 279,511 25,511 36,348 120,211 184,148"
+        ),
+        around=_outline(
+            "147,32 226,5 300,26 310,116 291,148 310,200 368,285 374,338 416,338 511,401 511,511 "
+            "10,511 31,285 105,200 131,148 163,148"
+        ),
         softness=2.0,
     ),
     "photographer": _Source(
         _photographer,
-        inside=[(173, 86), (257, 76), (268, 118), (247, 171), (268, 213), (205, 319), (141, 392), (141, 498), (25, 498)]
-        + [(6, 287), (57, 160), (152, 118)],
-        around=[(157, 71), (215, 54), (279, 86), (331, 129), (342, 203), (310, 319), (236, 319), (152, 424), (160, 511)]
-        + [(0, 511), (0, 245), (36, 139), (147, 102)],
+        inside=_outline("173,86 257,76 268,118 247,171 268,213 205,319 141,392 141,498 25,498 6,287 57,160 152,118"),
+        around=_outline(
+            "157,71 215,54 279,86 331,129 342,203 310,319 236,319 152,424 160,511 0,511 0,245 36,139 147,102"
+        ),
         softness=2.0,
     ),
     "motorcycle": _Source(
         _motorcycle,
-        inside=[(158, 160), (317, 213), (464, 171), (538, 118), (559, 266), (633, 298), (675, 382), (633, 445)]
-        + [(538, 382), (528, 245), (464, 319), (348, 403), (137, 361), (127, 276), (190, 239), (106, 213)],
-        around=[(90, 181), (137, 129), (348, 160), (327, 118), (464, 86), (517, 76), (591, 118), (575, 192), (591, 255)]
-        + [(649, 287), (696, 382), (686, 435), (633, 461), (507, 382), (369, 466), (306, 445), (158, 414), (111, 329)]
-        + [(111, 266), (90, 224)],
+        inside=_outline(
+            "158,160 317,213 464,171 538,118 559,266 633,298 675,382 633,445 538,382 528,245 464,319 "
+            "348,403 137,361 127,276 190,239 106,213"
+        ),
+        around=_outline(
+            "90,181 137,129 348,160 327,118 464,86 517,76 591,118 575,192 591,255 649,287 696,382 "
+            "686,435 633,461 507,382 369,466 306,445 158,414 111,329 111,266 90,224"
+        ),
         softness=1.5,
     ),
 }
@@ -126,7 +157,7 @@ def _mask(pixels: Pixels, source: _Source) -> Mask:
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), source.softness), np.uint8)
 
 
-def _largest_part(mask: Mask) -> Mask:
+def _largest_part(mask: cv2.typing.MatLike) -> Mask:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    return np.where(labels == largest, np.uint8(255), np.uint8(0))
+    return np.asarray(np.where(labels == largest, 255, 0), np.uint8)

@@ -25,11 +25,12 @@ from PIL import Image
 
 from edge_runtime import console
 from edge_runtime.errors import CamtrapEdgeError
-from edge_runtime.tryout.scenes import HEIGHT, STRIP, WIDTH, Place, Role, compose
+from edge_runtime.tryout.plan import BURSTS, CAMERAS, DAYS_PER_COPY, FIRST_DAY, Burst
+from edge_runtime.tryout.scenes import HEIGHT, STRIP, WIDTH, compose
 from edge_runtime.values import Box, Category, Pixels
 
-FIRST_DAY = datetime(2026, 5, 1)
-DAYS_PER_COPY = 2
+__all__ = ["CAMERAS", "MARKER", "MAX_COPIES", "EventTruth", "PhotoTruth", "SampleCard", "build", "main"]
+
 MAX_COPIES = 400
 """Each copy has a folder of its own, 100MEDIA and up; cameras count folders to 999 (DCF)."""
 MARKER = ".camtrap-edge-sample-card"
@@ -38,23 +39,6 @@ _EXIF_IFD, _MAKE, _MODEL, _ORIENTATION, _TAKEN, _SERIAL = 0x8769, 0x010F, 0x0110
 _NEW_MOON, _LUNATION_DAYS = datetime(2026, 4, 17, 12), 29.53
 _GRAIN_SPARE = 64
 """Pixels by which the noise is larger than a photo, so that each photo takes another part of it."""
-
-_Cast = tuple[Role, ...]
-
-
-@dataclass(frozen=True)
-class Burst:
-    """What walks through, one photo a second."""
-
-    camera: str
-    hours: float
-    """After midnight of the first day."""
-    frames: tuple[_Cast, ...]
-    """Who is in each of the photos."""
-
-    @property
-    def infrared(self) -> bool:
-        return not 6 <= self.hours % 24 < 19
 
 
 @dataclass(frozen=True)
@@ -103,54 +87,12 @@ class SampleCard:
         return sum(not shot.subjects for shot in self.shots)
 
 
-CAMERAS: dict[str, tuple[str, Place, str]] = {
-    "CAM01": ("waterhole", "meadow", "CT0017"),
-    "CAM02": ("forest track", "track", "CT0042"),
-}
-"""Folder on the card: name of the place, its scenery, the camera's serial number."""
-
-
-def _walk(role: Role, *, frames: int = 3) -> tuple[_Cast, ...]:
-    return ((role,),) * frames
-
-
-# The photograph ends at the cat's shoulder and the photographer's back, so they come in from the frame's own edges.
-_CAT = Role("cat", -84, 1.45, step=26)
-_CAT_FROM_RIGHT = Role("cat", -70, 1.4, step=24, mirrored=True, shade=0.84)
-_TWO_CATS = (Role("cat", -64, 1.25, step=18), Role("cat", -60, 1.1, step=20, mirrored=True, shade=0.84))
-_WALKER = Role("astronaut", 300, 1.3, step=70)
-_PHOTOGRAPHER = Role("photographer", -60, 1.5, step=20)
-_MOTORCYCLE = Role("motorcycle", 200, 1.05, step=75, lift=70)
-_NOTHING: _Cast = ()
-
-_BURSTS = (
-    Burst("CAM01", 6.20, _walk(_CAT)),
-    Burst("CAM01", 8.67, (_NOTHING,)),
-    Burst("CAM01", 11.09, _walk(_WALKER)),
-    Burst("CAM01", 17.33, (*_walk(_CAT_FROM_RIGHT, frames=2), _NOTHING)),
-    Burst("CAM01", 21.47, _walk(_CAT)),
-    Burst("CAM01", 26.90, (_NOTHING,)),
-    Burst("CAM01", 30.84, (_NOTHING, _NOTHING)),
-    Burst("CAM01", 33.17, _walk(_MOTORCYCLE)),
-    Burst("CAM01", 42.25, _walk(_CAT, frames=2)),
-    Burst("CAM02", 5.67, (_TWO_CATS,) * 3),
-    Burst("CAM02", 7.52, _walk(_CAT_FROM_RIGHT)),
-    Burst("CAM02", 10.01, (_NOTHING, _NOTHING, _NOTHING)),
-    Burst("CAM02", 13.02, _walk(_MOTORCYCLE)),
-    Burst("CAM02", 19.75, _walk(_PHOTOGRAPHER)),
-    Burst("CAM02", 23.18, (_NOTHING,)),
-    Burst("CAM02", 30.09, _walk(_CAT, frames=2)),
-    Burst("CAM02", 33.60, (_TWO_CATS,) * 2),
-    Burst("CAM02", 40.40, _walk(_WALKER)),
-)
-
-
 def build(folder: Path, *, copies: int = 1) -> SampleCard:
     """Write the sample card into `folder`, which must be new, empty or made by this function before.
 
     Args:
         copies: repeat all bursts this often, two days later each time and with other noise, for long cards. About
-            20 ms a photo.
+            25 ms a photo.
 
     Raises:
         CamtrapEdgeError: the folder holds something else, or `copies` is out of range.
@@ -170,7 +112,7 @@ def build(folder: Path, *, copies: int = 1) -> SampleCard:
         _write(folder, job.path, _jpeg(pixels, job), job.taken)
         shots[job.path] = PhotoTruth(job.path, boxes)
     _add_what_cards_have(folder)
-    events = tuple(_event(_BURSTS[job.burst], job.taken) for job in jobs if job.index == 0)
+    events = tuple(_event(BURSTS[job.burst], job.taken) for job in jobs if job.index == 0)
     return SampleCard(
         folder,
         tuple(shots[job.path] for job in jobs),
@@ -185,7 +127,7 @@ class _Job:
     """One photo to be made."""
 
     burst: int
-    """Index in _BURSTS."""
+    """Index in BURSTS."""
     index: int
     """Within the burst."""
     path: PurePosixPath
@@ -198,7 +140,7 @@ def _jobs(copies: int) -> list[_Job]:
     jobs = []
     for copy in range(copies):
         numbers: Counter[str] = Counter()
-        for index, burst in enumerate(_BURSTS):
+        for index, burst in enumerate(BURSTS):
             start = FIRST_DAY + timedelta(days=DAYS_PER_COPY * copy, hours=burst.hours)
             for frame in range(len(burst.frames)):
                 numbers[burst.camera] += 1
@@ -210,7 +152,7 @@ def _jobs(copies: int) -> list[_Job]:
 
 @lru_cache(maxsize=1)
 def _scene(burst: int, index: int) -> tuple[Pixels, tuple[tuple[Category, Box], ...]]:
-    what = _BURSTS[burst]
+    what = BURSTS[burst]
     return compose(CAMERAS[what.camera][1], what.frames[index], shot=index, night=what.infrared)
 
 
@@ -237,7 +179,7 @@ def _prepare(folder: Path, paths: Sequence[PurePosixPath]) -> None:
 
 
 def _jpeg(pixels: Pixels, job: _Job) -> bytes:
-    burst = _BURSTS[job.burst]
+    burst = BURSTS[job.burst]
     _draw_strip(pixels, job, infrared=burst.infrared)
     exif = Image.Exif()
     exif[_MAKE], exif[_MODEL], exif[_ORIENTATION] = "CAMTRAP", "SAMPLE-1", 1
@@ -256,7 +198,7 @@ def _draw_strip(pixels: Pixels, job: _Job, *, infrared: bool) -> None:
     light, middle = (230, 230, 230), HEIGHT - STRIP // 2
     text = f"{celsius:2d}C {round(celsius * 9 / 5 + 32):3d}F"
     parts = [(24, text), (290, f"{job.taken:%Y-%m-%d  %H:%M:%S}"), (760, "IR" if infrared else "")]
-    parts += [(860, f"{_BURSTS[job.burst].camera}  {job.path.parent.name[:3]}-{job.number:04d}")]
+    parts += [(860, f"{BURSTS[job.burst].camera}  {job.path.parent.name[:3]}-{job.number:04d}")]
     for x, part in parts:
         cv2.putText(pixels, part, (x, middle + 11), cv2.FONT_HERSHEY_SIMPLEX, 0.9, light, 2, cv2.LINE_AA)
     cv2.circle(pixels, (246, middle), 14, light, -1, cv2.LINE_AA)

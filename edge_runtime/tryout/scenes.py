@@ -9,9 +9,8 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage import data
 
-from edge_runtime.tryout.cutouts import CATEGORY, Cutout, Mask, Subject, cutout
+from edge_runtime.tryout.cutouts import CATEGORY, Cutout, Mask, Subject, cutout, photograph
 from edge_runtime.values import Box, Category, Pixels
 
 WIDTH, HEIGHT = 1280, 960
@@ -54,17 +53,17 @@ class Role:
 
 def compose(
     place: Place, cast: tuple[Role, ...], *, shot: int, night: bool
-) -> tuple[Pixels, list[tuple[Category, Box]]]:
+) -> tuple[Pixels, tuple[tuple[Category, Box], ...]]:
     """One photo without noise, strip and metadata, and where its subjects are.
 
     Args:
         shot: number within the burst; wind and steps follow from it.
         night: the grey picture of an infrared flash.
     """
-    canvas = _scenery(place, shot % 4).copy()
-    boxes = tuple((role.category, _paste(canvas, role, shot)) for role in cast)
-    if night:
-        canvas = _infrared(canvas)
+    canvas = _scenery(place, shot % 4)
+    # The flash falls off with distance: the scenery darkens, what walks in front of it hardly does.
+    canvas = _infrared(canvas, nearness=1.0) if night else canvas.copy()
+    boxes = tuple((role.category, _paste(canvas, role, shot, night=night)) for role in cast)
     return np.clip(canvas, 0, 255).astype(np.uint8), boxes
 
 
@@ -76,9 +75,9 @@ def _scenery(place: Place, wind: int) -> Real:
     canvas[:] = _leaves(wind)
     for left, width in _TRUNKS[place]:
         _plant(canvas, left, width, horizon + 24)
-    ground = _ground(data.grass() if place == "meadow" else data.gravel(), horizon) * np.float32(_TINT[place])
+    ground = _ground(_texture("grass") if place == "meadow" else _texture("gravel"), horizon) * _colour(_TINT[place])
     if place == "track":
-        verge = _ground(data.grass(), horizon) * np.float32(_TINT["meadow"])
+        verge = _ground(_texture("grass"), horizon) * _colour(_TINT["meadow"])
         ground = _blend(ground, verge, _verge_mask(horizon))
     edge = _fringe(horizon)
     return _blend(canvas, ground, edge)
@@ -86,31 +85,31 @@ def _scenery(place: Place, wind: int) -> Real:
 
 def _leaves(wind: int) -> Real:
     """Bushes out of focus, brighter towards the sky."""
-    texture = cv2.resize(data.grass()[:240, :320], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    texture = cv2.resize(_texture("grass")[:240, :320], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
     texture = cv2.GaussianBlur(np.roll(texture, 3 * wind, axis=1), (0, 0), 5).astype(np.float32)
     contrast = (texture - texture.mean()) * 1.7 + 95
     light = np.linspace(1.5, 0.55, HEIGHT, dtype=np.float32)[:, np.newaxis]
-    return np.asarray((contrast * light)[..., np.newaxis] * np.float32(_LEAVES), np.float32)
+    return np.asarray((contrast * light)[..., np.newaxis] * _colour(_LEAVES), np.float32)
 
 
 def _plant(canvas: Real, left: int, width: int, foot: int) -> None:
     """A tree trunk: the texture drawn out along the stem, round by its shading."""
-    texture = data.grass()[100:160, 40 : 40 + width]
+    texture = _texture("grass")[100:160, 40 : 40 + width]
     bark = cv2.resize(texture, (width, foot), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     across = np.linspace(-1, 1, width, dtype=np.float32)
     bark *= 0.75 * np.sqrt(np.clip(1.08 - across**2, 0, 1))
     mask = np.broadcast_to(np.clip((1 - np.abs(across)) * width / 5, 0, 1), (foot, width)).astype(np.float32)
     window = canvas[:foot, left : left + width]
-    window[:] = _blend(window, bark[..., np.newaxis] * np.float32(_BARK), mask)
+    window[:] = _blend(window, bark[..., np.newaxis] * _colour(_BARK), mask)
 
 
-def _ground(texture: Pixels, horizon: int) -> Real:
+def _ground(texture: Mask, horizon: int) -> Real:
     """The texture laid flat: coarse in front, fine and hazy towards the horizon. Height x width x 3."""
     tiles = np.vstack([np.hstack([texture, texture[:, ::-1]] * 2)] * 2)
     tiles[512:] = tiles[:512][::-1]
     high, wide = tiles.shape
-    corners = np.float32([(0, 0), (wide, 0), (wide, high), (0, high)])
-    laid = np.float32([(-200, horizon), (WIDTH + 200, horizon), (WIDTH + 1500, HEIGHT), (-1500, HEIGHT)])
+    corners = np.array([(0, 0), (wide, 0), (wide, high), (0, high)], np.float32)
+    laid = np.array([(-200, horizon), (WIDTH + 200, horizon), (WIDTH + 1500, HEIGHT), (-1500, HEIGHT)], np.float32)
     flat = cv2.warpPerspective(
         tiles,
         cv2.getPerspectiveTransform(corners, laid),
@@ -140,9 +139,11 @@ def _verge_mask(horizon: int) -> Real:
     return np.asarray(np.clip(away / 20, 0, 1), np.float32)
 
 
-def _paste(canvas: Real, role: Role, shot: int) -> Box:
+def _paste(canvas: Real, role: Role, shot: int, *, night: bool) -> Box:
     """Put a subject into the picture; where it is, clipped to the frame."""
     pixels, mask = _posed(role)
+    if night:
+        pixels = _infrared(pixels, nearness=0.12)
     height, width = mask.shape
     x = role.x + role.step * shot
     left = WIDTH - x - width if role.mirrored else x
@@ -171,18 +172,17 @@ def _posed(role: Role) -> tuple[Real, Real]:
     method = cv2.INTER_AREA if role.scale < 1 else cv2.INTER_CUBIC
     big = cv2.resize(pixels, None, fx=role.scale, fy=role.scale, interpolation=method).astype(np.float32)
     soft = cv2.resize(mask, (big.shape[1], big.shape[0]), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
-    return np.clip(big * role.shade, 0, 255), soft
+    return np.clip(big * np.float32(role.shade), 0, 255), soft.astype(np.float32)
 
 
 def _among_grass(mask: Mask) -> Mask:
-    """Hide the lower edge behind blades, and soften the upper one, where the photograph ends."""
+    """Hide the lower edge, where the photograph ends, behind blades."""
     rng = np.random.default_rng(3)
     height, width = mask.shape
     blades = cv2.GaussianBlur(rng.normal(0, 26, (1, width)).astype(np.float32), (0, 0), 1.2)[0] + 16
     rows = np.arange(height, dtype=np.float32)[:, np.newaxis]
     low = np.clip((height - rows - blades) / 5, 0, 1)
-    high = np.clip((rows + 1) / 9, 0, 1)
-    return np.asarray(mask * low * high, np.uint8)
+    return np.asarray(mask * low, np.uint8)
 
 
 def _shadow(canvas: Real, left: int, width: int, foot: int) -> None:
@@ -191,14 +191,29 @@ def _shadow(canvas: Real, left: int, width: int, foot: int) -> None:
     canvas *= 1 - cv2.GaussianBlur(dark, (0, 0), 14)[..., np.newaxis]
 
 
-def _infrared(canvas: Real) -> Real:
-    """What the sensor sees by its own flash: grey, bright in the middle and in front, black in the distance."""
-    grey = cv2.cvtColor(np.clip(canvas, 0, 255), cv2.COLOR_RGB2GRAY)
-    rows = np.arange(HEIGHT, dtype=np.float32)[:, np.newaxis] / HEIGHT - 0.6
-    columns = np.arange(WIDTH, dtype=np.float32) / WIDTH - 0.5
-    flash = np.exp(-(3.2 * columns**2 + 2.6 * rows**2)).astype(np.float32)
+def _infrared(picture: Real, *, nearness: float) -> Real:
+    """What the sensor sees by its own flash: grey, brightest in the middle.
+
+    Args:
+        nearness: how strongly the light falls off towards the edges; near things are lit more evenly.
+    """
+    height, width = picture.shape[:2]
+    grey = cv2.cvtColor(np.clip(picture, 0, 255).astype(np.float32), cv2.COLOR_RGB2GRAY)
+    rows = np.arange(height, dtype=np.float32)[:, np.newaxis] / height - 0.6
+    columns = np.arange(width, dtype=np.float32) / width - 0.5
+    flash = np.exp(-nearness * (3.2 * columns**2 + 2.6 * rows**2))
     lit = np.clip((grey / 255) ** 0.9 * flash * 1.15, 0, 1) * 255
-    return np.repeat(lit[..., np.newaxis], 3, axis=2)
+    return np.repeat(lit[..., np.newaxis], 3, axis=2).astype(np.float32)
+
+
+@cache
+def _texture(name: Literal["grass", "gravel"]) -> Mask:
+    """A grey photograph, 512 x 512."""
+    return photograph(name)
+
+
+def _colour(tint: tuple[float, float, float]) -> Real:
+    return np.array(tint, np.float32)
 
 
 def _blend(under: Real, over: Real, mask: Real) -> Real:
