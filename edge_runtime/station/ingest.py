@@ -43,6 +43,7 @@ class Health:
     """How the station's own parts do. Problems are empty where there is none."""
 
     connected: bool
+    """Connected to the broker and subscribed: what devices send comes here."""
     since_s: int
     """When the connection came or went, UTC seconds since 1970."""
     link_problem: str
@@ -104,7 +105,7 @@ class Ingest:
             prepare=self._prepare,
         )
         self._pending: list[_Pending] = []
-        self._stopping, self._refused = threading.Event(), threading.Event()
+        self._stopping, self._subscribed, self._refused = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._commit_at = 0.0
         self._since_s = int(clock())
@@ -123,7 +124,8 @@ class Ingest:
 
     def health(self) -> Health:
         """How the link and the store do. Any thread may ask."""
-        return Health(self._connection.connected, self._since_s, self._connection.problem, self._store_problem)
+        receiving = self._connection.connected and self._subscribed.is_set()
+        return Health(receiving, self._since_s, self._connection.problem, self._store_problem)
 
     def _run(self) -> None:
         try:
@@ -213,6 +215,7 @@ class Ingest:
             self._connection.client.publish(topics.ack(device), ack.encode(), qos=1)
 
     def _greet(self, client: mqtt.Client) -> None:
+        self._subscribed.clear()
         self._connection.accept()
         self._since_s = int(self._clock())
         client.subscribe([(topics.subscription(kind), 1) for kind in topics.FROM_DEVICE])
@@ -222,6 +225,7 @@ class Ingest:
     def _give_up(self, reason: str) -> None:
         if self._connection.connected:
             self._since_s = int(self._clock())
+        self._subscribed.clear()
         self._refused.clear()
         self._connection.give_up(reason)
 
@@ -245,3 +249,5 @@ class Ingest:
         if any(reason.is_failure for reason in reasons):
             self._refused.set()
             self._connection.wake()
+        elif client is self._connection.client:
+            self._subscribed.set()
