@@ -8,7 +8,6 @@ Deterministic: one installation writes the same bytes every time.
 from __future__ import annotations
 
 import io
-import json
 import math
 import os
 import sys
@@ -20,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import cv2
+import msgspec
 import numpy as np
 from PIL import Image
 
@@ -168,14 +168,22 @@ def _prepare(folder: Path, paths: Sequence[PurePosixPath]) -> None:
     """Make room for the card: what an earlier build left goes, whatever else lies there stays."""
     marker = folder / MARKER
     if marker.is_file():
-        for name in json.loads(marker.read_text("utf-8")):
-            # The list was written by us, but a file on a disk can say anything.
-            if PurePosixPath(name).parts[0] in CAMERAS and ".." not in PurePosixPath(name).parts:
-                (folder / name).unlink(missing_ok=True)
+        for name in _ours(marker):
+            (folder / name).unlink(missing_ok=True)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CamtrapEdgeError(f"{folder}: holds files that are not the sample card's; name an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
-    marker.write_text(json.dumps([str(path) for path in paths], indent=0), "utf-8")
+    marker.write_bytes(msgspec.json.encode([str(path) for path in paths]))
+
+
+def _ours(marker: Path) -> list[PurePosixPath]:
+    """The files that an earlier build wrote. A file on a disk can say anything: no other path gets past here."""
+    try:
+        paths = msgspec.json.decode(marker.read_bytes(), type=list[str])
+    except msgspec.DecodeError as error:
+        raise CamtrapEdgeError(f"{marker}: is damaged; delete the folder {marker.parent} and build again") from error
+    found = [PurePosixPath(path) for path in paths]
+    return [path for path in found if path.parts[:1] and path.parts[0] in CAMERAS and ".." not in path.parts]
 
 
 def _jpeg(pixels: Pixels, job: _Job) -> bytes:
