@@ -17,6 +17,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from edge_runtime import assembly, batch, console, settings, status
+from edge_runtime.device import memory
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.models import loading
 from edge_runtime.pipeline import Outcome, Rules
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = _parser().parse_args(argv)
     command = {"run": _run, "process": _process, "status": _status}[arguments.command]
+    memory.return_large_blocks()
     return console.run(
         PROGRAM,
         lambda: command(arguments),

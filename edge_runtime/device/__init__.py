@@ -1,0 +1,1 @@
+"""What the board itself has to do with it."""
