@@ -90,11 +90,23 @@ def write(made: dict[str, object], file: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(file)
+        _sync_folder(file.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise CamtrapEdgeError(
             f"{file}: cannot be written: {error.strerror}; free some space or choose --output"
         ) from error
+    finally:
+        if partial.is_file():
+            partial.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without it a power cut may bring back the old name.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _image(entry: Entry, ids: dict[str, str]) -> dict[str, object]:
@@ -128,7 +140,7 @@ def _detection(found: Detection, ids: dict[str, str]) -> dict[str, object]:
 def _bbox(box: Box) -> list[float]:
     # Cut, not rounded, as the `megadetector` package does; from whole steps, so that no sum passes 1.
     x1, y1, x2, y2 = (math.floor(value * _COORDINATE_STEPS) for value in (box.x1, box.y1, box.x2, box.y2))
-    return [value / _COORDINATE_STEPS for value in (x1, y1, x2 - x1, y2 - y1)]
+    return [value / _COORDINATE_STEPS for value in (x1, y1, max(1, x2 - x1), max(1, y2 - y1))]
 
 
 def _floor(value: float, steps: int) -> float:

@@ -90,7 +90,6 @@ def _advance(bar: tqdm[NoReturn], outcome: Outcome) -> None:
 
 
 def _build_sample(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
     made = sample_card.build(folder)
     tqdm.write(f"sample card in {folder}: {made.photos} photos, {len(made.events)} events, and some broken files")
 

@@ -20,7 +20,7 @@ from edge_runtime.settings import Uplink
 from edge_runtime.uplink import topics
 from edge_runtime.uplink.ack import Ack
 from edge_runtime.uplink.codebook import Codebook
-from edge_runtime.uplink.connection import Arrived, Connected, Connection, Lost, make_client  # noqa: F401
+from edge_runtime.uplink.connection import Arrived, Connected, Connection, Lost
 from edge_runtime.uplink.sender import Sender
 from edge_runtime.uplink.status import DeviceStatus
 from edge_runtime.uplink.topics import OFFLINE, ONLINE
@@ -41,7 +41,6 @@ class Link:
     Args:
         open_journal: opens the journal for the link's own thread.
         models: the bundles in use, task to title; told to the station in the codebook.
-        now: UTC seconds since 1970.
         monotonic: seconds that never jump.
     """
 
