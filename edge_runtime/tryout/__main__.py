@@ -70,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
         uplink=Uplink(port=port),
     )
     station_settings = StationSettings(
-        data=str(work / "station"), broker=Broker(port=port), web=Web(port=free_port(WEB_PORT))
+        station="headquarters", data=str(work / "station"), broker=Broker(port=port), web=Web(port=free_port(WEB_PORT))
     )
     with tqdm(unit="photo", leave=False, disable=not sys.stderr.isatty()) as bar:
         # The models first: what cannot work should say so before anything else is made.
