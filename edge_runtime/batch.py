@@ -62,10 +62,13 @@ def process(
         on_outcome: called with every photo that comes to an end.
 
     Raises:
-        CardGoneError: the folder cannot be read.
+        CamtrapEdgeError: there is no such folder, or the output cannot be written there.
+        CardGoneError: the folder vanished.
         JournalError: the leftovers belong to another folder or other models, or the disk is full.
     """
     started = time.monotonic()
+    if not folder.is_dir():
+        raise CamtrapEdgeError(f"{folder}: is no folder; name the card's folder or its mount point")
     _check_output(output)
     journal_file = output.with_name(output.name + ".journal")
     if fresh:
