@@ -128,6 +128,7 @@ class Pipeline:
             report = self._journal.reports.take(now_s=now_s)
             if report is not None:
                 self._journal.outbox.put(report, now_s=now_s)
+                log.info("card read: %s", report)
         return report
 
     def _whole_until(self, data: bytes, stamp: FileStamp, *, settled: bool) -> int:
@@ -192,6 +193,7 @@ class Pipeline:
         if counts:
             summary = Event(event.camera, event.start_s, event.end_s, event.time_source, len(photos), counts)
             sequence = journal.outbox.put(summary, now_s=int(self._now()))
+            log.info("event %d at %s: %s", sequence, event.camera, ", ".join(f"{c.count} {c.label}" for c in counts))
         journal.events.close(event.id, sequence=sequence)
 
     def _fail(self, stamp: FileStamp, kind: FailureKind, problem: str, *, final: bool) -> Outcome:

@@ -89,12 +89,15 @@ class Field:
         self.station_file.write_text(
             yaml.safe_dump({"data": "station", "broker": {"port": self.broker.port}, "web": {"port": 0}})
         )
+        self._daemons: list[Program] = []
         self.station = Program(
             folder / "station.log", "edge_runtime.station.cli", "serve", "-c", str(self.station_file)
         )
 
     def daemon(self, *options: str) -> Program:
-        return Program(self.folder / "device.log", "edge_runtime.cli", "run", "-c", str(self.device_file), *options)
+        command = ("edge_runtime.cli", "run", "-c", str(self.device_file), *options)
+        self._daemons.append(Program(self.folder / "device.log", *command))
+        return self._daemons[-1]
 
     @property
     def store(self) -> Reader:
@@ -130,8 +133,8 @@ class Field:
             time.sleep(0.05)
 
     def close(self) -> None:
-        self.station.kill()
-        self.broker.kill()
+        for program in (*self._daemons, self.station, self.broker):
+            program.kill()
 
 
 @pytest.fixture

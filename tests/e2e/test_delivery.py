@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+
+import pytest
+
 from tests import card_plan
 from tests.e2e.conftest import Field
 
@@ -104,3 +108,29 @@ def test_a_card_that_is_pulled_and_put_back_is_read_to_its_end(field: Field) -> 
     status = field.status()
     assert status is not None and status.failed == plan.failed
     assert [(f"SD/{camera}", *rest) for camera, *rest in plan.events] == field.events()
+
+
+def test_a_full_disk_is_said_and_outlived(field: Field) -> None:
+    plan = card_plan.build(field.card, bursts=20)
+    disk = field.folder / "device"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=220k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a small disk can only be mounted as root")
+    try:
+        field.broker.start()
+        field.station.start()
+        daemon = field.daemon().start()
+        field.until(lambda: "free some space on the disk" in daemon.log(), 60, "the daemon says that its disk is full")
+        status = field.status()
+        assert daemon.running and status is not None and status.photos < plan.photos
+        subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
+        field.until(
+            lambda: (now := field.status()) is not None and now.photos == plan.photos, 60, "it goes on by itself"
+        )
+        assert daemon.stop() == 0
+        assert field.daemon("--until-idle").start().wait(60) == 0
+        assert field.events() == plan.events
+    finally:
+        field.close()
+        subprocess.run(["umount", "-l", str(disk)], check=True)
