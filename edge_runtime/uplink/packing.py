@@ -94,6 +94,6 @@ def _card_message(entry: Waiting, report: CardReport, codebook: Codebook) -> Mes
         type=MessageType.CARD,
         codebook=codebook.wire_id,
         sequence=wrap(entry.sequence, Envelope.STANDARD),
-        clock=ClockQuality.CHECKED,
+        clock=ClockQuality.CAMERA,  # Nobody has checked the device's own clock either.
         records=(record,),
     )
