@@ -23,7 +23,8 @@ def load_detector(name: str, *, threads: int) -> Detector:
         raise BundleError(
             DEFAULT_DETECTOR,
             "this version carries no detector of its own",
-            hint="make a bundle with 'edge-export import' and name it: --detector BUNDLE, or models.detector",
+            hint="make a bundle with 'edge-export import' and name it: make run DETECTOR=BUNDLE, --detector BUNDLE, "
+            "or models.detector in device.yaml",
         )
     folder = DEFAULT_DETECTOR if name == "default" else Path(name)
     return Detector(bundles.load(folder, task="detector"), threads=threads)
