@@ -188,7 +188,8 @@ def _among_grass(mask: Mask) -> Mask:
 def _shadow(canvas: Real, left: int, width: int, foot: int) -> None:
     dark = np.zeros((HEIGHT, WIDTH), np.float32)
     cv2.ellipse(dark, (left + width // 2, foot - 34), (int(width * 0.46), 34), 0, 0, 360, (0.6,), -1)
-    canvas *= 1 - cv2.GaussianBlur(dark, (0, 0), 14)[..., np.newaxis]
+    soft: Real = np.asarray(cv2.GaussianBlur(dark, (0, 0), 14), np.float32)
+    canvas *= 1 - soft[..., np.newaxis]
 
 
 def _infrared(picture: Real, *, nearness: float) -> Real:
