@@ -59,7 +59,7 @@ class Classifier:
         if not np.isfinite(scores).all():
             raise self._graph.error("the output holds NaN or infinite values")
         summed = np.bincount(self._column, weights=scores, minlength=len(self.names) + 1)
-        best = int(summed.argmax())
+        best = int(np.argmax(summed))
         if best == len(self.names) or summed[best] < manifest.thresholds.species:
             return None
         return Species(self.names[best], min(float(summed[best]), 1.0))
