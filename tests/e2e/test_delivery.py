@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
 import pytest
 
@@ -108,6 +109,33 @@ def test_a_card_that_is_pulled_and_put_back_is_read_to_its_end(field: Field) -> 
     status = field.status()
     assert status is not None and status.failed == plan.failed
     assert [(f"SD/{camera}", *rest) for camera, *rest in plan.events] == field.events()
+
+
+def test_photos_that_are_written_while_they_are_watched_count_once_and_fail_never(field: Field) -> None:
+    plan = card_plan.build(field.folder / "real", bursts=3, cameras=1, broken=0)
+    field.broker.start()
+    field.station.start()
+    daemon = field.daemon().start()
+    field.until(lambda: field.status() is not None, 30, "the daemon is up")
+    for source in sorted(plan.folder.rglob("*.JPG")):
+        target = field.card / source.relative_to(plan.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        data = source.read_bytes()
+        with target.open("wb", buffering=0) as stream:
+            for start in range(0, len(data), 512):
+                stream.write(data[start : start + 512])
+                time.sleep(0.03)
+
+    def all_read() -> bool:
+        now = field.status()
+        return now is not None and now.photos == plan.photos
+
+    field.until(all_read, 60, "every photo is read")
+    assert daemon.stop() == 0
+    assert field.daemon("--until-idle").start().wait(60) == 0
+    now = field.status()
+    assert now is not None and (now.failed, now.duplicates) == (0, 0)
+    assert field.events() == plan.events
 
 
 def test_a_full_disk_is_said_and_outlived(field: Field) -> None:
