@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from edge_runtime.engines.protocol import Tensor
 from edge_runtime.errors import EngineError
 
-# onnxruntime raises subclasses of RuntimeError and ValueError from C++, without a common base of its own.
-_FAILURES = (RuntimeError, ValueError, MemoryError, OSError)
-
 
 class OnnxRuntimeEngine:
     """Opens ONNX graphs with ONNX Runtime's CPU provider."""
@@ -34,7 +31,7 @@ class OnnxRuntimeEngine:
         options.add_session_config_entry("session.x64quantprecision", "1")
         try:
             session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-        except _FAILURES as error:
+        except Exception as error:  # what onnxruntime raises from C++ has no common base of its own
             raise EngineError(self.name, graph, f"cannot load the graph: {error}") from error
         inputs = [entry.name for entry in session.get_inputs()]
         if inputs != [input_name]:
@@ -51,6 +48,6 @@ class OnnxRuntimeSession:
     def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
         try:
             result: list[Tensor] = self._session.run(list(outputs), {self._input: image})
-        except _FAILURES as error:
+        except Exception as error:  # as above
             raise EngineError(OnnxRuntimeEngine.name, self._graph, f"inference failed: {error}") from error
         return result

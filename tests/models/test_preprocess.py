@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_runtime.bundles.manifest import Input, Preprocess
+from edge_runtime.models.preprocess import Placement, prepare
+
+INPUT = Input(tensor="x", width=64, height=64)
+PLAIN = {"scale": 1.0}
+
+
+def picture(width: int, height: int) -> np.ndarray:
+    """Red left half, blue right half."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:, : width // 2, 0] = 200
+    pixels[:, width // 2 :, 2] = 100
+    return pixels
+
+
+def test_channels_come_in_the_order_that_the_bundle_names() -> None:
+    rule = Preprocess(resize="stretch", **PLAIN)
+    rgb, _ = prepare(picture(64, 64), INPUT, rule)
+    bgr, _ = prepare(picture(64, 64), Input(tensor="x", width=64, height=64, colour="bgr"), rule)
+    assert rgb.shape == (1, 3, 64, 64) and rgb.dtype == np.float32 and rgb.flags["C_CONTIGUOUS"]
+    assert rgb[0, :, 0, 0].tolist() == [200, 0, 0] and bgr[0, :, 0, 0].tolist() == [0, 0, 200]
+
+
+def test_a_graph_may_want_its_channels_last() -> None:
+    tensor, _ = prepare(
+        picture(64, 64), Input(tensor="x", width=64, height=64, layout="nhwc"), Preprocess(resize="stretch", **PLAIN)
+    )
+    assert tensor.shape == (1, 64, 64, 3) and tensor[0, 0, 63].tolist() == [0, 0, 100]
+
+
+def test_mean_and_deviation_belong_to_their_colours_whatever_the_order() -> None:
+    rule = Preprocess(resize="stretch", mean=(0.5, 0.0, 0.0), std=(0.25, 1.0, 1.0))
+    expected = (200 / 255 - 0.5) / 0.25
+    rgb, _ = prepare(picture(64, 64), INPUT, rule)
+    bgr, _ = prepare(picture(64, 64), Input(tensor="x", width=64, height=64, colour="bgr"), rule)
+    assert rgb[0, 0, 0, 0] == pytest.approx(expected, abs=1e-5)
+    assert bgr[0, 2, 0, 0] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("resize", "placement"),
+    [("letterbox", Placement(0, 16, 64, 32)), ("letterbox-corner", Placement(0, 0, 64, 32))],
+)
+def test_a_letterbox_keeps_the_shape_and_pads_the_rest(resize: str, placement: Placement) -> None:
+    tensor, found = prepare(picture(200, 100), INPUT, Preprocess(resize=resize, pad=114, **PLAIN))
+    assert found == placement
+    inside = np.zeros((64, 64), bool)
+    inside[placement.top : placement.top + 32] = True
+    assert (tensor[0][:, ~inside] == 114).all() and not (tensor[0][:, inside] == 114).any()
+
+
+def test_a_small_picture_is_enlarged_to_fill_its_letterbox() -> None:
+    _, placement = prepare(picture(16, 32), INPUT, Preprocess(resize="letterbox", **PLAIN))
+    assert placement == Placement(16, 0, 32, 64)
+
+
+def test_boxes_find_their_way_back_into_the_picture() -> None:
+    placement = Placement(left=0, top=16, width=64, height=32)
+    boxes = np.array([[16, 16, 48, 32], [-5, 0, 80, 80]], np.float32)
+    assert placement.to_fractions(boxes).tolist() == [[0.25, 0.0, 0.75, 0.5], [0.0, 0.0, 1.0, 1.0]]
+
+
+def test_a_centre_crop_shows_the_middle_of_the_shorter_side() -> None:
+    pixels = np.zeros((100, 300, 3), np.uint8)
+    pixels[:, 100:200] = 255
+    tensor, placement = prepare(pixels, INPUT, Preprocess(resize="centre-crop", short_side=80, **PLAIN))
+    assert tensor.shape == (1, 3, 64, 64) and tensor.min() > 250
+    assert (placement.height, placement.width) == (80, 240) and placement.left == -(240 - 64) // 2
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "letterbox-corner", "centre-crop"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (3, 2)])
+def test_any_picture_gives_the_tensor_that_the_graph_wants(resize: str, size: tuple[int, int]) -> None:
+    tensor, _ = prepare(np.full((size[1], size[0], 3), 7, np.uint8), INPUT, Preprocess(resize=resize))
+    assert tensor.shape == (1, 3, 64, 64) and np.isfinite(tensor).all()
