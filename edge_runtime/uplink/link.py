@@ -135,6 +135,8 @@ class Link:
         client.publish(topics.online(self._device), ONLINE, qos=1, retain=True)
 
     def _send(self, client: mqtt.Client, journal: Journal, sender: Sender) -> None:
+        if not sender.has_more():
+            return
         codebook = self._codebook(journal)
         try:
             while (payload := sender.next_payload(codebook)) is not None:

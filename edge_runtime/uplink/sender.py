@@ -45,6 +45,10 @@ class Sender:
         self._in_flight.clear()
         self._sent = 0
 
+    def has_more(self) -> bool:
+        """Whether the outbox holds anything that is not on its way."""
+        return bool(self._outbox.after(self._sent, limit=1))
+
     def next_payload(self, codebook: Codebook) -> bytes | None:
         """The next message, or None while the window is full or nothing waits.
 
