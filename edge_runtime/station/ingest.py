@@ -50,20 +50,6 @@ class Health:
     store_problem: str
 
 
-class _Watched(Connection):
-    """A connection that remembers why it is not there."""
-
-    problem = "not connected yet"
-
-    def accept(self) -> None:
-        self.problem = ""
-        super().accept()
-
-    def give_up(self, reason: str) -> None:
-        self.problem = reason
-        super().give_up(reason)
-
-
 @dataclass(frozen=True, slots=True)
 class _Pending:
     """A message that is not committed yet."""
@@ -96,7 +82,7 @@ class Ingest:
         self._store, self._clock = store, clock
         self._on_event, self._on_card_report = on_event, on_card_report
         # The broker keeps this client's subscriptions and messages while the station is away.
-        self._connection = _Watched(
+        self._connection = Connection(
             settings.broker,
             f"edge-station-{settings.station}",
             retry_s=RETRY_S,

@@ -85,6 +85,8 @@ class Connection:
         self.client: mqtt.Client | None = None
         """The present client; None between two attempts."""
         self.connected = False
+        self.problem = "not connected yet"
+        """Why there is no connection; empty while there is one."""
         self._make_client()  # What cannot work should say so before a thread is started.
 
     @property
@@ -126,12 +128,13 @@ class Connection:
 
     def accept(self) -> None:
         """Note that the broker has taken us in."""
-        self.connected, self._attempts = True, 0
+        self.connected, self._attempts, self.problem = True, 0, ""
         log.info("connected to %s", self.name)
 
     def give_up(self, reason: str) -> None:
         """Drop the connection and plan the next attempt: exponential, with jitter so that devices spread out."""
         self.close()
+        self.problem = reason
         low, high = self._retry_s
         wait = min(high, low * 2.0 ** min(self._attempts, 20)) * random.uniform(0.5, 1.0)
         self._connect_at = self._monotonic() + wait
