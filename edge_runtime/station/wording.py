@@ -10,6 +10,7 @@ from datetime import datetime, timezone, tzinfo
 
 from edge_runtime.station.values import DeviceView, Gap, StoredCardReport, StoredEvent
 from edge_runtime.uplink.payload import ClockQuality
+from edge_runtime.uplink.scales import EXACT_IMAGES
 
 LATE_SECONDS = 3600
 """An event that arrives more than this after it happened says so: its card was read later."""
@@ -57,6 +58,11 @@ def label(name: str) -> str:
     """A label as a person writes it: `common_eland` becomes `Common eland`."""
     text = name.replace("_", " ").strip()
     return text[:1].upper() + text[1:]
+
+
+def images(number: int) -> str:
+    """A number of photos: the payload tells only small ones exactly."""
+    return f"{number:,}" if number <= EXACT_IMAGES else f"≈ {number:,}"
 
 
 def duration(seconds: int) -> str:

@@ -23,6 +23,7 @@ from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.intake import scan
 from edge_runtime.pipeline import Outcome
 from edge_runtime.settings import Broker, Camera, Cards, DeviceSettings, Models, StationSettings, Uplink, Web
+from edge_runtime.station import wording
 from edge_runtime.station.ingest import Ingest
 from edge_runtime.station.store import FILE_NAME, Store
 from edge_runtime.station.values import StoredEvent
@@ -132,7 +133,7 @@ def _line(event: StoredEvent) -> str:
     what = ", ".join(f"{count.count} {count.label}" for count in event.counts)
     sure = max(count.confidence for count in event.counts)
     size = f"{event.payload_bytes:.0f}"
-    return f"{when:19}  {event.camera:16.16}  {what:32.32}  {sure:4.0%}   {event.images:6}  {size:>5}"
+    return f"{when:19}  {event.camera:16.16}  {what:32.32}  {sure:4.0%}   {wording.images(event.images):>6}  {size:>5}"
 
 
 def _utc(time_s: int) -> str:

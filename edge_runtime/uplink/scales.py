@@ -17,6 +17,9 @@ IMAGES = (1, 2, 3, 4, 5, 6, 12, 24, 48, 96, 192, 384, 768, 1536, 3072, 6144)
 """Photos that the 16 image codes mean; the last one means `or more`."""
 # fmt: on
 
+EXACT_IMAGES = 6
+"""Up to here a number of photos is exact; above, it is the nearest of `IMAGES`."""
+
 MOST_COUNTED = 270
 """Animals of one label in one event; it means `or more`."""
 

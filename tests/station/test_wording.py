@@ -8,6 +8,7 @@ import pytest
 
 from edge_runtime.station import wording
 from edge_runtime.station.values import DeviceView, Gap, StoredCardReport, StoredEvent
+from edge_runtime.uplink import scales
 from edge_runtime.uplink.payload import ClockQuality
 from edge_runtime.values import Count
 from tests.station.device import NOW_S
@@ -98,3 +99,9 @@ def test_a_device_that_was_not_heard_for_long_is_silent_even_if_it_never_said_go
     assert wording.state(device(), NOW_S + 49 * 3600, 48) == "silent"
     assert wording.state(device(online=False), NOW_S, 48) == "offline"
     assert wording.state(device(online=None, last_contact_s=None), NOW_S, 48) == "unknown"
+
+
+def test_a_number_of_photos_that_the_payload_rounded_says_so() -> None:
+    exact = [number for number in scales.IMAGES if number <= scales.EXACT_IMAGES]
+    assert exact == list(range(1, scales.EXACT_IMAGES + 1))
+    assert [wording.images(number) for number in (1, 6, 12, 6144)] == ["1", "6", "≈ 12", "≈ 6,144"]
