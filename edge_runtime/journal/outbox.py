@@ -19,7 +19,10 @@ class Waiting:
 
     sequence: int
     """From 1, without holes, in the order in which they were written."""
-    summary: Event | CardReport
+    summary: Event | CardReport | None
+    """None where the row can no longer be read: it must not stop what is behind it."""
+    created_s: int
+    """UTC seconds since 1970, by the device's clock."""
 
 
 class Outbox:
@@ -40,9 +43,10 @@ class Outbox:
     def after(self, sequence: int, *, limit: int) -> list[Waiting]:
         """The oldest `limit` summaries whose sequence is greater than `sequence`, in order."""
         rows = self._connection.execute(
-            "SELECT sequence, kind, body FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?", (sequence, limit)
+            "SELECT sequence, kind, body, created_s FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?",
+            (sequence, limit),
         )
-        return [Waiting(row["sequence"], msgspec.json.decode(row["body"], type=_KINDS[row["kind"]])) for row in rows]
+        return [Waiting(row["sequence"], _summary(row["kind"], row["body"]), row["created_s"]) for row in rows]
 
     def acknowledge(self, up_to: int, further: Iterable[int]) -> int:
         """Remove everything up to and including `up_to`, and the single numbers in `further`.
@@ -66,3 +70,11 @@ class Outbox:
         following = int(row[0]) + 1 if row else 1
         first = self._connection.execute("SELECT MIN(sequence) FROM outbox").fetchone()[0]
         return (following if first is None else int(first)), following
+
+
+def _summary(kind: str, body: bytes) -> Event | CardReport | None:
+    try:
+        summary: Event | CardReport = msgspec.json.decode(body, type=_KINDS[kind])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return summary

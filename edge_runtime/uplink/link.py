@@ -100,6 +100,9 @@ class Link:
                 except sqlite3.Error as error:
                     log.error("%s: %s; trying again", journal.file, error)
                     self._stopping.wait(TROUBLE_SECONDS)
+                except Exception as error:  # A device that fell silent without a word would be the worst fault.
+                    log.exception("the uplink failed; it starts over")
+                    self._connection.give_up(f"fault in the uplink: {error}")
         finally:
             self._say_goodbye()
             journal.close()
@@ -138,15 +141,11 @@ class Link:
         if not sender.has_more():
             return
         codebook = self._codebook(journal)
-        try:
-            while (payload := sender.next_payload(codebook)) is not None:
-                self._introduce(client, journal, codebook)
-                client.publish(topics.events(self._device), payload, qos=1)
-                self.messages_sent += 1
-                self.payload_bytes_sent += len(payload)
-        except PayloadError as error:
-            log.error("a summary cannot be sent: %s", error)
-            self._stopping.wait(TROUBLE_SECONDS)
+        while (payload := sender.next_payload(codebook)) is not None:
+            self._introduce(client, journal, codebook)
+            client.publish(topics.events(self._device), payload, qos=1)
+            self.messages_sent += 1
+            self.payload_bytes_sent += len(payload)
 
     def _codebook(self, journal: Journal) -> Codebook:
         return Codebook(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from edge_runtime.errors import PayloadError
@@ -15,12 +16,16 @@ from edge_runtime.uplink.payload import (
     ClockQuality,
     Envelope,
     EventRecord,
+    LossReason,
+    LossRecord,
     Message,
     MessageType,
     SpeciesCount,
 )
 from edge_runtime.uplink.sequences import wrap
 from edge_runtime.values import CardReport, Event
+
+log = logging.getLogger(__name__)
 
 MAX_SPECIES = 19
 """As many labels as one event record holds; of more, the surest travel."""
@@ -35,26 +40,34 @@ def pack(waiting: Sequence[Waiting], codebook: Codebook, *, limit: int) -> tuple
         waiting: at least one, sequence numbers ascending.
 
     Returns the payload and how many summaries it carries. A message holds consecutive sequence numbers and one
-    clock quality; a card report travels alone.
-
-    Raises:
-        PayloadError: the first summary cannot be expressed or does not fit.
+    clock quality; a card report travels alone. A first summary that can no longer be read, or for which the payload
+    has no place, costs itself only: a LOSS record takes its number, so that the station knows and the rest goes on.
     """
     first = waiting[0]
-    if isinstance(first.summary, CardReport):
-        payload = codec.encode(_card_message(first, first.summary, codebook))
-        if len(payload) > limit:
-            raise PayloadError(f"a card report takes {len(payload)} bytes, the link carries {limit}")
-        return payload, 1
-    quality = _clock(first.summary)
-    records = []
-    for offset, entry in enumerate(waiting):
+    if first.summary is None:
+        return _loss(first, LossReason.DAMAGED, codebook), 1
+    try:
+        if isinstance(first.summary, CardReport):
+            return codec.encode(_message(first, MessageType.CARD, _card_record(first.summary), codebook)), 1
+        return _pack_events(waiting, first.summary, codebook, limit=limit)
+    except PayloadError as error:
+        log.error("summary %d cannot be sent, only that it is lost: %s", first.sequence, error)
+        return _loss(first, LossReason.UNENCODABLE, codebook), 1
+
+
+def _pack_events(waiting: Sequence[Waiting], first: Event, codebook: Codebook, *, limit: int) -> tuple[bytes, int]:
+    quality, sequence = _clock(first), waiting[0].sequence
+    records = [event_record(first, codebook)]
+    for offset, entry in enumerate(waiting[1:], start=1):
         event = entry.summary
-        if entry.sequence != first.sequence + offset or not isinstance(event, Event) or _clock(event) != quality:
+        if entry.sequence != sequence + offset or not isinstance(event, Event) or _clock(event) != quality:
             break
-        records.append(event_record(event, codebook))
+        try:
+            records.append(event_record(event, codebook))
+        except PayloadError:
+            break  # It is the next message's first, and dealt with there.
     return codec.fill(
-        records, codebook=codebook.wire_id, sequence=wrap(first.sequence, Envelope.STANDARD), clock=quality, limit=limit
+        records, codebook=codebook.wire_id, sequence=wrap(sequence, Envelope.STANDARD), clock=quality, limit=limit
     )
 
 
@@ -79,8 +92,8 @@ def _clock(event: Event) -> ClockQuality:
     return _QUALITY[event.time_source] if credible else ClockQuality.UNKNOWN
 
 
-def _card_message(entry: Waiting, report: CardReport, codebook: Codebook) -> Message:
-    record = CardRecord(
+def _card_record(report: CardReport) -> CardRecord:
+    return CardRecord(
         time_s=report.time_s,
         photos=report.photos,
         empty=report.empty,
@@ -89,9 +102,18 @@ def _card_message(entry: Waiting, report: CardReport, codebook: Codebook) -> Mes
         duplicates=report.duplicates,
         videos=report.videos,
     )
+
+
+def _loss(entry: Waiting, reason: LossReason, codebook: Codebook) -> bytes:
+    # The time comes from the row, so that a repetition is the same record.
+    time_s = min(max(entry.created_s, EARLIEST_S), LATEST_S)
+    return codec.encode(_message(entry, MessageType.LOSS, LossRecord(time_s, 1, reason), codebook))
+
+
+def _message(entry: Waiting, kind: MessageType, record: CardRecord | LossRecord, codebook: Codebook) -> Message:
     return Message(
         envelope=Envelope.STANDARD,
-        type=MessageType.CARD,
+        type=kind,
         codebook=codebook.wire_id,
         sequence=wrap(entry.sequence, Envelope.STANDARD),
         clock=ClockQuality.CAMERA,  # Nobody has checked the device's own clock either.

@@ -50,11 +50,7 @@ class Sender:
         return bool(self._outbox.after(self._sent, limit=1))
 
     def next_payload(self, codebook: Codebook) -> bytes | None:
-        """The next message, or None while the window is full or nothing waits.
-
-        Raises:
-            PayloadError: a summary cannot be expressed; it stays in the outbox.
-        """
+        """The next message, or None while the window is full or nothing waits."""
         if len(self._in_flight) >= self._settings.window:
             return None
         first, _ = self._outbox.span()

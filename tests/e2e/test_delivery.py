@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import time
 
@@ -136,6 +137,22 @@ def test_photos_that_are_written_while_they_are_watched_count_once_and_fail_neve
     now = field.status()
     assert now is not None and (now.failed, now.duplicates) == (0, 0)
     assert field.events() == plan.events
+
+
+def test_a_damaged_row_in_the_outbox_is_told_as_a_loss_and_the_rest_arrives(field: Field) -> None:
+    plan = card_plan.build(field.card, bursts=6, cameras=1, broken=0)
+    field.device_file.write_text(field.device_file.read_text().replace("drain_seconds: 60", "drain_seconds: 0"))
+    assert field.daemon("--until-idle").start().wait(60) == 3
+    with sqlite3.connect(field.folder / "device" / "journal.sqlite") as journal:
+        journal.execute("UPDATE outbox SET body = X'FF' WHERE sequence = 2")
+    field.device_file.write_text(field.device_file.read_text().replace("drain_seconds: 0", "drain_seconds: 60"))
+    field.broker.start()
+    field.station.start()
+    daemon = field.daemon("--until-idle").start()
+    assert daemon.wait(60) == 0, daemon.log()
+    assert field.events() == plan.events[:1] + plan.events[2:]
+    (device,) = field.store.devices()
+    assert (device.dropped, device.gaps, device.outstanding) == (1, (), 0)
 
 
 def test_a_full_disk_is_said_and_outlived(field: Field) -> None:

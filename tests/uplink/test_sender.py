@@ -11,7 +11,7 @@ from edge_runtime.settings import Uplink
 from edge_runtime.uplink import codec
 from edge_runtime.uplink.ack import Ack
 from edge_runtime.uplink.codebook import Codebook
-from edge_runtime.uplink.payload import ClockQuality, Message, MessageType
+from edge_runtime.uplink.payload import ClockQuality, LossReason, Message, MessageType
 from edge_runtime.uplink.sender import Sender
 from edge_runtime.values import CardReport, Count, Event, TimeSource
 
@@ -106,6 +106,30 @@ def test_a_time_that_the_wire_cannot_hold_travels_as_unknown_and_stops_nothing(j
     journal.outbox.put(Event("CAM01", year_2099, year_2099, "exif", 1, (Count("animal", 1, 0.9),)), now_s=0)
     desk.event(1)
     assert [message.clock for message in desk.messages()] == [ClockQuality.UNKNOWN, ClockQuality.CAMERA]
+
+
+def test_a_row_that_cannot_be_read_or_expressed_costs_itself_only(journal: Journal) -> None:
+    desk = Desk(journal)
+    desk.event(1)
+    journal.outbox.put(Event("no such camera", START, START, "exif", 1, (Count("animal", 1, 0.9),)), now_s=START)
+    desk.event(1)
+    journal.outbox.put(CardReport(START, 1, 0, 1, 0, 0, 0), now_s=START)
+    journal._connection.execute("UPDATE outbox SET body = X'FF00' WHERE sequence = 4")
+    desk.event(1)
+    sent = list(desk.messages())
+    assert [(message.type, message.sequence) for message in sent] == [
+        (MessageType.EVENTS, 1),
+        (MessageType.LOSS, 2),
+        (MessageType.EVENTS, 3),
+        (MessageType.LOSS, 4),
+        (MessageType.EVENTS, 5),
+    ]
+    assert [message.records[0].reason for message in (sent[1], sent[3])] == [
+        LossReason.UNENCODABLE,
+        LossReason.DAMAGED,
+    ]
+    desk.sender.start_over()
+    assert list(desk.messages()) == sent  # repeated to the byte: a duplicate for the station, no conflict
 
 
 def test_what_is_not_acknowledged_in_time_is_sent_again_with_growing_patience(journal: Journal) -> None:
