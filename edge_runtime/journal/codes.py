@@ -24,6 +24,6 @@ class Codes:
         """Give the next free codes to the names that have none yet."""
         self._connection.executemany(
             "INSERT OR IGNORE INTO code (kind, name, code) "
-            "VALUES (?1, ?2, (SELECT COALESCE(MAX(code) + 1, 0) FROM code WHERE kind = ?1))",
-            [(kind, name) for name in names],
+            "VALUES (:kind, :name, (SELECT COALESCE(MAX(code) + 1, 0) FROM code WHERE kind = :kind))",
+            [{"kind": kind, "name": name} for name in names],
         )

@@ -46,7 +46,8 @@ class EventLog:
         """Let an open event reach to `time_s`, earlier or later."""
         if time_s is not None:
             self._connection.execute(
-                "UPDATE event SET start_s = min(start_s, ?1), end_s = max(end_s, ?1) WHERE id = ?2", (time_s, event_id)
+                "UPDATE event SET start_s = min(start_s, :time), end_s = max(end_s, :time) WHERE id = :id",
+                {"time": time_s, "id": event_id},
             )
 
     def photo_ids(self, event_id: int) -> list[int]:

@@ -91,9 +91,9 @@ def _device(connection: sqlite3.Connection, row: sqlite3.Row) -> DeviceView:
     received = dropped = 0
     if stream is not None:
         received, dropped = connection.execute(
-            "SELECT (SELECT COUNT(*) FROM summary WHERE stream_id = ?1), "
-            "(SELECT COALESCE(SUM(count), 0) FROM loss WHERE stream_id = ?1)",
-            (stream.id,),
+            "SELECT (SELECT COUNT(*) FROM summary WHERE stream_id = :id), "
+            "(SELECT COALESCE(SUM(count), 0) FROM loss WHERE stream_id = :id)",
+            {"id": stream.id},
         ).fetchone()
     held = connection.execute("SELECT COUNT(*) FROM message WHERE state = 'held' AND device = ?", (name,)).fetchone()
     return DeviceView(

@@ -80,8 +80,8 @@ class Receiver:
         """Look again at what is held: of one device, or of all, as after an update of the program."""
         rows = self._connection.execute(
             "SELECT id, device, kind, payload, received_s FROM message WHERE state = 'held' AND "
-            "(?1 IS NULL OR (device = ?1 AND reason <> ?2)) ORDER BY id",
-            (device, messages.NEWER),
+            "(:device IS NULL OR (device = :device AND reason <> :newer)) ORDER BY id",
+            {"device": device, "newer": messages.NEWER},
         ).fetchall()
         for row in [row for row in rows if row["kind"] != Kind.EVENTS.value]:
             self._connection.execute("DELETE FROM message WHERE id = ?", (row["id"],))
@@ -153,8 +153,8 @@ class Receiver:
         before = streams.open_stream(self._connection, device, status.epoch)
         stream = streams.hear_status(self._connection, before, status.first, status.next)
         self._connection.execute(
-            "INSERT INTO device (name, status, status_s) VALUES (?1, ?2, ?3) "
-            "ON CONFLICT (name) DO UPDATE SET status = ?2, status_s = ?3",
+            "INSERT INTO device (name, status, status_s) VALUES (?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET status = excluded.status, status_s = excluded.status_s",
             (device, arrival.payload, arrival.received_s),
         )
         self.release_held(device)
@@ -166,7 +166,7 @@ class Receiver:
             raise PayloadError("neither online nor offline")
         online = arrival.payload == topics.ONLINE
         self._connection.execute(
-            "INSERT INTO device (name, online) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET online = ?2",
+            "INSERT INTO device (name, online) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET online = excluded.online",
             (device, online),
         )
         if online:
@@ -177,8 +177,8 @@ class Receiver:
         if arrival.retained or (kind is Kind.ONLINE and arrival.payload == topics.OFFLINE):
             return
         self._connection.execute(
-            "INSERT INTO device (name, last_contact_s) VALUES (?1, ?2) "
-            "ON CONFLICT (name) DO UPDATE SET last_contact_s = ?2",
+            "INSERT INTO device (name, last_contact_s) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET last_contact_s = excluded.last_contact_s",
             (device, arrival.received_s),
         )
 
@@ -197,5 +197,6 @@ class Receiver:
 
     def _count(self, name: str, more: int) -> None:
         self._connection.execute(
-            "INSERT INTO counter VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2", (name, more)
+            "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            (name, more),
         )

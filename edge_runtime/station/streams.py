@@ -53,9 +53,9 @@ def hear_status(connection: sqlite3.Connection, stream: Stream, first: int, foll
             "INSERT OR IGNORE INTO forfeited VALUES (?, ?, ?)", (stream.id, stream.contiguous + 1, floor - 1)
         )
     connection.execute(
-        "UPDATE stream SET base = COALESCE(base, ?1), floor = ?1, next = MAX(COALESCE(next, 0), ?2), "
-        "contiguous = MAX(contiguous, ?1 - 1) WHERE id = ?3",
-        (floor, following, stream.id),
+        "UPDATE stream SET base = COALESCE(base, :floor), floor = :floor, next = MAX(COALESCE(next, 0), :next), "
+        "contiguous = MAX(contiguous, :floor - 1) WHERE id = :id",
+        {"floor": floor, "next": following, "id": stream.id},
     )
     return advance(connection, stream.id)
 
@@ -113,9 +113,9 @@ def _step(connection: sqlite3.Connection, stream_id: int, sequence: int) -> int:
 
 def _highest(connection: sqlite3.Connection, stream_id: int) -> int:
     row = connection.execute(
-        "SELECT MAX(COALESCE((SELECT MAX(sequence) FROM summary WHERE stream_id = ?1), 0), "
-        "COALESCE((SELECT MAX(sequence + count - 1) FROM loss WHERE stream_id = ?1), 0))",
-        (stream_id,),
+        "SELECT MAX(COALESCE((SELECT MAX(sequence) FROM summary WHERE stream_id = :id), 0), "
+        "COALESCE((SELECT MAX(sequence + count - 1) FROM loss WHERE stream_id = :id), 0))",
+        {"id": stream_id},
     ).fetchone()
     return int(row[0])
 
