@@ -77,7 +77,8 @@ class Ledger:
         prefix = b"" if folder == PurePosixPath() else _key(folder) + b"/"
         rows = self._connection.execute(
             "SELECT file.*, photo.sha256 FROM file LEFT JOIN photo ON photo.id = photo_id "
-            "WHERE path >= :prefix AND path < :end AND instr(substr(path, length(:prefix) + 1), X'2F') = 0 ORDER BY path",
+            "WHERE path >= :prefix AND path < :end AND instr(substr(path, length(:prefix) + 1), X'2F') = 0 "
+            "ORDER BY path",
             {"prefix": prefix, "end": prefix[:-1] + b"0" if prefix else b"\xff"},
         )
         return [_entry(row) for row in rows]
