@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; until the package carries one of its own, YOLOX-nano where its weights are present.
 DETECTOR ?= $(if $(wildcard $(YOLOX)),$(IMPORTED),default)
 
-.PHONY: help setup run test check lint system-deps megadetector-env bench-memory clean
+.PHONY: help setup run test check lint system-deps megadetector-env bench-memory eval-default clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -38,6 +38,11 @@ system-deps:     ## as root, Debian: mosquitto and chromium, which some tests us
 
 bench-memory: setup $(filter $(IMPORTED),$(DETECTOR))   ## memory of the daemon over 1,000 photos
 	$(BIN)/python -m benchmarks.memory --detector "$(DETECTOR)"
+
+eval-default: setup $(if $(wildcard $(YOLOX)),$(IMPORTED))   ## the default detector beside YOLOX-nano on the photos in ASSETS; EVAL='--strict --json'
+	@for file in "$(ASSETS)/truth/manifest.json" "$(ASSETS)/training/manifest.jsonl" "$(YOLOX)"; do \
+		[ -f "$$file" ] || { echo "eval-default: $$file is missing: set ASSETS to the folder of photos, truth and weights" >&2; exit 2; }; done
+	@$(BIN)/python -m export_tools.default_models.evaluate --assets "$(ASSETS)" --against "$(IMPORTED)" $(EVAL)
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) .venv-megadetector tryout-data results

@@ -16,6 +16,7 @@ from typing import Any
 from edge_runtime import engines
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.engines.onnxruntime_engine import OnnxRuntimeEngine
+from edge_runtime.errors import EngineError
 from edge_runtime.models.detector import Detector
 from edge_runtime.models.preprocess import prepare
 from edge_runtime.values import Frame
@@ -80,10 +81,13 @@ def _model(bundle: Bundle, frames: Sequence[Frame]) -> Run:
 
 
 def _openvino(bundle: Bundle, frames: Sequence[Frame]) -> Run:
-    # With settings as a device would use them: one thread, one request, full precision where the graph has it.
     path = bundle.path(bundle.variant(frozenset({OnnxRuntimeEngine.name})))
-    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
-    compiled = import_module(OPENVINO).Core().compile_model(str(path), "CPU", settings)
+    # Where the CPU has bfloat16, OpenVINO would compute float graphs in it by itself.
+    settings = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    try:
+        compiled = import_module(OPENVINO).Core().compile_model(str(path), "CPU", settings)
+    except RuntimeError as error:
+        raise EngineError(OPENVINO, path, f"cannot load the graph: {error}") from error
     tensors = _tensors(bundle, frames)
     return lambda frame: compiled([tensors[id(frame)]])
 

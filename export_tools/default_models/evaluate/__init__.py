@@ -1,0 +1,1 @@
+"""How good the package's default detector is, beside another one: `python -m export_tools.default_models.evaluate`."""
