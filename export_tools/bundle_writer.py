@@ -14,7 +14,9 @@ import yaml
 from edge_runtime.bundles import bundle as bundles
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.bundles.manifest import (
+    NO_OUTPUT,
     CropRule,
+    EmbeddingOutput,
     Input,
     ListedFile,
     Manifest,
@@ -51,9 +53,10 @@ class Description:
     source: str
     input: Input
     preprocess: Preprocess
-    output: Output
     thresholds: Thresholds
+    output: Output = NO_OUTPUT
     crop: CropRule = CropRule()
+    embedding: EmbeddingOutput | None = None
 
 
 def write(
@@ -61,7 +64,8 @@ def write(
     description: Description,
     graphs: Sequence[Graph],
     *,
-    labels: Path,
+    labels: Path | None = None,
+    taxa: Path | None = None,
     texts: Mapping[str, str | bytes] | None = None,
     replace: bool = False,
 ) -> Bundle:
@@ -69,7 +73,8 @@ def write(
 
     Args:
         graphs: the first one is what a reader prefers.
-        labels: label table (BUNDLE.md), copied to `labels.csv`.
+        labels: label table (BUNDLE.md), copied to `labels.csv`; an embedder needs none.
+        taxa: the taxa that a classifier may answer with (BUNDLE.md), copied to `taxa.csv`.
         texts: further files (NOTICE, MODEL_CARD.md ...), name to content.
         replace: whether an existing bundle may be overwritten.
 
@@ -83,15 +88,17 @@ def write(
         shutil.rmtree(work)
     (work / "graphs").mkdir(parents=True)
     variants = [_copy_graph(work, graph) for graph in graphs]
-    shutil.copyfile(labels, work / "labels.csv")
+    tables = {name: table for name, table in (("labels.csv", labels), ("taxa.csv", taxa)) if table is not None}
+    for name, table in tables.items():
+        shutil.copyfile(table, work / name)
     for name, content in (texts or {}).items():
         (work / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    names = ["labels.csv", *(texts or {})]
     manifest = Manifest(
         bundle=1,
-        labels="labels.csv",
+        labels="labels.csv" if labels else "",
+        taxa="taxa.csv" if taxa else "",
         variants=tuple(variants),
-        files=tuple(_listed(work, name) for name in names),
+        files=tuple(_listed(work, name) for name in [*tables, *(texts or {})]),
         **{field: getattr(description, field) for field in Description.__dataclass_fields__},
     )
     (work / bundles.MANIFEST).write_text(_yaml(manifest), encoding="utf-8")

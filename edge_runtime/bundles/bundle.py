@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from edge_runtime import checked_yaml
 from edge_runtime.bundles.manifest import ListedFile, Manifest, Task, Variant
+from edge_runtime.bundles.tables import KINDS, Label, Taxon, read_labels, read_taxa
 from edge_runtime.errors import BundleError
+
+__all__ = ["DEFAULTS", "KINDS", "MANIFEST", "Bundle", "load", "read_labels", "safe_relative", "sha256_of"]
 
 MANIFEST = "manifest.yaml"
 DEFAULTS = Path(__file__).parent / "default"
 """The bundles that the package carries."""
 _CHUNK = 1 << 20
-
-Kind = Literal["animal", "person", "vehicle", "other"]
-KINDS: tuple[Kind, ...] = ("animal", "person", "vehicle", "other")
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """One output class of a model."""
-
-    name: str
-    kind: Kind
+_ARTICLE: dict[Task, str] = {"detector": "a detector", "classifier": "a classifier", "embedder": "an embedder"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +29,9 @@ class Bundle:
     """SHA-256 of the manifest, 64 hex digits: names the whole content."""
     manifest: Manifest
     labels: tuple[Label, ...]
-    """By output class."""
+    """By output class; empty for an embedder."""
+    taxa: tuple[Taxon, ...] = ()
+    """What a classifier may answer with where it is sure of no single label."""
 
     @property
     def title(self) -> str:
@@ -73,44 +66,27 @@ def load(folder: Path, *, task: Task) -> Bundle:
         raise BundleError(folder, f"no bundle: there is no {MANIFEST}", hint="make one with edge-export")
     raw = manifest_file.read_bytes()
     manifest = checked_yaml.parse(raw, manifest_file, Manifest)
-    if manifest.task != task:
-        raise BundleError(folder, f"is a {manifest.task}, not a {task}")
+    # A classifier's features are an embedding too, so its bundle may be opened as an embedder.
+    if manifest.task != task and not (task == "embedder" and manifest.embedding):
+        lacks = ", and has no 'embedding' part" if task == "embedder" else ""
+        raise BundleError(folder, f"is {_ARTICLE[manifest.task]}, not {_ARTICLE[task]}{lacks}")
     entries: dict[str, ListedFile] = {}
     for entry in (*manifest.variants, *manifest.files):
         if entry.file in entries:
             raise BundleError(folder, f"lists '{entry.file}' twice")
         entries[entry.file] = entry
         _check_file(folder, entry)
-    if manifest.labels not in entries:
-        raise BundleError(folder, f"its label table '{manifest.labels}' is not listed under 'files'")
+    for table in (manifest.labels, manifest.taxa):
+        if table and table not in entries:
+            raise BundleError(folder, f"its table '{table}' is not listed under 'files'")
+    labels = read_labels(folder / manifest.labels) if manifest.labels else ()
     return Bundle(
         folder=folder,
         id=hashlib.sha256(raw).hexdigest(),
         manifest=manifest,
-        labels=read_labels(folder / manifest.labels),
+        labels=labels,
+        taxa=read_taxa(folder / manifest.taxa, labels) if manifest.taxa else (),
     )
-
-
-def read_labels(file: Path) -> tuple[Label, ...]:
-    """Read a label table (CSV `index,label,kind`), one row per output class in order.
-
-    Raises:
-        BundleError: names the row that is wrong.
-    """
-    labels: list[Label] = []
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = {"index", "label", "kind"} - set(reader.fieldnames or ())
-            if missing:
-                raise BundleError(file, f"the header lacks {', '.join(sorted(missing))}", hint="index,label,kind")
-            for row in reader:
-                labels.append(_label(file, reader.line_num, len(labels), row))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BundleError(file, f"cannot be read as a label table: {error}") from error
-    if not labels:
-        raise BundleError(file, "has no rows")
-    return tuple(labels)
 
 
 def safe_relative(name: str) -> bool:
@@ -126,18 +102,6 @@ def sha256_of(file: Path) -> str:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _label(file: Path, line: int, index: int, row: dict[str, str | None]) -> Label:
-    name, kind = row["label"] or "", row["kind"]
-    if row["index"] != str(index):
-        raise BundleError(file, f"line {line}: expected index {index}, found '{row['index']}'")
-    for known in KINDS:
-        if kind == known:
-            if known != "other" and not name:
-                raise BundleError(file, f"line {line}: a label is missing")
-            return Label(name, known)
-    raise BundleError(file, f"line {line}: kind '{kind}' is none of {', '.join(KINDS)}")
 
 
 def _check_file(folder: Path, entry: ListedFile) -> None:

@@ -51,11 +51,21 @@ class Output(Part, frozen=True, kw_only=True):
     tensors: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
 
 
+NO_OUTPUT = Output(head="none", tensors=())
+"""What stands in for the output of an embedder, which has none but its embedding."""
+
+
+class EmbeddingOutput(Part, frozen=True, kw_only=True):
+    tensor: Text
+    dimensions: Annotated[int, msgspec.Meta(ge=2, le=65536)]
+
+
 class Thresholds(Part, frozen=True, kw_only=True):
     keep: Fraction = 0.05
     confident: Fraction = 0.3
     overlap: Fraction = 0.45
     species: Fraction = 0.5
+    rollup: Fraction = 0.65
 
 
 class ListedFile(Part, frozen=True, kw_only=True):
@@ -83,8 +93,19 @@ class Manifest(Part, frozen=True, kw_only=True):
     input: Input
     preprocess: Preprocess
     crop: CropRule = CropRule()
-    output: Output
-    labels: Text
+    output: Output = NO_OUTPUT
+    embedding: EmbeddingOutput | None = None
+    labels: str = ""
+    taxa: str = ""
     thresholds: Thresholds = Thresholds()
     variants: Annotated[tuple[Variant, ...], msgspec.Meta(min_length=1)]
     files: tuple[ListedFile, ...] = ()
+
+    def __post_init__(self) -> None:
+        needed = {"embedding": self.embedding} if self.task == "embedder" else self._needs()
+        missing = [key for key, value in needed.items() if not value]
+        if missing:
+            raise ValueError(f"Object missing required field `{missing[0]}`")
+
+    def _needs(self) -> dict[str, object]:
+        return {"output": self.output is not NO_OUTPUT, "labels": self.labels}
