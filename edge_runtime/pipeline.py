@@ -188,7 +188,8 @@ class Pipeline:
         journal = self._journal
         photo_ids = journal.events.photo_ids(event.id)
         photos = [journal.ledger.detections(photo_id) for photo_id in photo_ids]
-        counts = grouping.count(photos, confident=self._rules.confident)
+        coarser = self._classifier.taxonomy.coarser if self._classifier else grouping.NO_TAXA
+        counts = grouping.count(photos, confident=self._rules.confident, coarser=coarser)
         sequence = None
         if counts:
             summary = Event(event.camera, event.start_s, event.end_s, event.time_source, len(photos), counts)

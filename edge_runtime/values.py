@@ -97,14 +97,15 @@ class Species:
     """What a classifier says of one crop."""
 
     name: str
-    """A label of the classifier's bundle."""
+    """A label of the classifier's bundle, or one of its taxa ("cat family") where it was sure of no single label.
+    `Taxonomy.ranks` has its rank."""
     confidence: float
-    """0..1."""
+    """0..1; of a taxon, the sum over its labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One box that a detector found, and the species where a classifier was sure of one."""
+    """One box that a detector found, and the species (or coarser taxon) where a classifier was sure of one."""
 
     category: Category
     confidence: float
@@ -124,6 +125,14 @@ class Crop:
 
     detection: Detection
     pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """How one crop looks, as a direction."""
+
+    vector: NDArray[np.float32]
+    """[D], of length 1: the dot product of two is their cosine, -1..1, and the higher the more alike."""
 
 
 @dataclass(frozen=True, slots=True)

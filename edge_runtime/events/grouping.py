@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from edge_runtime.values import Count, Detection
+
+NO_TAXA: Mapping[str, Sequence[str]] = MappingProxyType({})
+"""For a classifier without a taxonomy, or for none."""
 
 
 def joins(start_s: int | None, end_s: int | None, time_s: int | None, *, gap_s: int) -> bool:
@@ -24,32 +28,47 @@ def is_over(end_s: int | None, time_s: int | None, *, gap_s: int) -> bool:
     return end_s is None or (time_s is not None and time_s > end_s + gap_s)
 
 
-def count(photos: Sequence[Sequence[Detection]], *, confident: float) -> tuple[Count, ...]:
+def count(
+    photos: Sequence[Sequence[Detection]], *, confident: float, coarser: Mapping[str, Sequence[str]] = NO_TAXA
+) -> tuple[Count, ...]:
     """How many of each label an event showed: the largest number seen at once in one photo.
 
     Args:
         photos: the detections of each photo of the event.
         confident: weaker detections do not count.
+        coarser: of each name that a classifier can say the taxa that hold it (`Taxonomy.coarser`).
 
-    An animal without a species counts as `animal` only as far as more animals were seen at once than the species
-    account for: a leopard that one of three frames could not name is still one leopard. A label's confidence is
-    its best in the event: the classifier's for a species, else the detector's.
+    A coarser name counts only as far as more of its animals were seen at once than finer names account for: a lynx
+    that one of three frames could only call `cat family`, or only `animal`, is still one lynx. A label's confidence
+    is its best in the event: the classifier's for a species or a taxon, else the detector's.
     """
     most: Counter[str] = Counter()
+    with_finer: Counter[str] = Counter()
     best: dict[str, float] = {}
-    most_animals = 0
-    species: set[str] = set()
+    above: dict[str, tuple[str, ...]] = {}
     for detections in photos:
         sure = [found for found in detections if found.confidence >= confident]
-        for label, number in Counter(found.label for found in sure).items():
-            most[label] = max(most[label], number)
-        most_animals = max(most_animals, sum(found.category == "animal" for found in sure))
+        seen = Counter(found.label for found in sure)
         for found in sure:
             confidence = found.species.confidence if found.species else found.confidence
             best[found.label] = max(best.get(found.label, 0.0), confidence)
-            if found.species:
-                species.add(found.species.name)
-    if most["animal"]:
-        most["animal"] = min(most["animal"], max(0, most_animals - sum(most[name] for name in species)))
-    counts = [Count(label, number, best[label]) for label, number in most.items() if number]
+            above[found.label] = _above(found, coarser)
+        together = Counter(seen)
+        for label, number in seen.items():
+            for taxon in above[label]:
+                together[taxon] += number
+        most |= seen
+        with_finer |= together
+    numbers: dict[str, int] = {}
+    # The finest first: what they account for is known when the coarser ones are counted.
+    for label in sorted(most, key=lambda name: -len(above[name])):
+        accounted = sum(number for name, number in numbers.items() if label in above[name])
+        numbers[label] = min(most[label], max(0, with_finer[label] - accounted))
+    counts = [Count(label, number, best[label]) for label, number in numbers.items() if number]
     return tuple(sorted(counts, key=lambda entry: (-entry.confidence, entry.label)))
+
+
+def _above(found: Detection, coarser: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    if found.species is None or found.species.name == found.category:
+        return ()
+    return (*coarser.get(found.species.name, ()), found.category)

@@ -1,16 +1,18 @@
-"""The classifier: crops of animals in, species out, or nothing where it is not sure."""
+"""The classifier: crops of animals in, species out; a coarser group, or nothing, where it is not sure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime import engines
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.errors import BundleError
 from edge_runtime.models.heads import SCORE_HEADS
 from edge_runtime.models.preprocess import prepare
+from edge_runtime.models.taxonomy import Taxonomy
 from edge_runtime.values import Crop, Species
 
 
@@ -27,39 +29,40 @@ class Classifier:
         manifest = bundle.manifest
         if manifest.output.head not in SCORE_HEADS:
             raise BundleError(bundle.folder, f"unknown head '{manifest.output.head}'", hint=", ".join(SCORE_HEADS))
+        if bundle.taxa and manifest.output.head != "softmax":
+            raise BundleError(bundle.folder, f"has taxa, but sums of '{manifest.output.head}' scores mean nothing")
         self._head = SCORE_HEADS[manifest.output.head]
         self._graph = engines.open_graph(bundle, threads=threads)
-        self.names: tuple[str, ...] = tuple(
-            dict.fromkeys(label.name for label in bundle.labels if label.kind == "animal")
-        )
-        """The species that this classifier can name, each once."""
-        place = {name: index for index, name in enumerate(self.names)}
-        # Everything that is no animal shares one last column, so that it competes as a whole.
-        self._column = np.array(
-            [place[label.name] if label.kind == "animal" else len(self.names) for label in bundle.labels]
-        )
+        self.taxonomy = Taxonomy(bundle.labels, bundle.taxa)
+        self.names = self.taxonomy.names
+        """Every name that this classifier can say, each once: species first, then the groups that hold them."""
 
     def classify(self, crops: Sequence[Crop]) -> list[Species | None]:
-        """The species of each crop; None where no animal species is probable enough (the bundle's `species`).
+        """The answer for each crop: a label, a coarser taxon, or None (`Taxonomy.answer`, by the bundle's thresholds).
 
         Raises:
             EngineError: the inference failed.
         """
-        return [self._classify_one(crop) for crop in crops]
+        thresholds = self.bundle.manifest.thresholds
+        return [
+            self.taxonomy.answer(self.probabilities(crop), species=thresholds.species, rollup=thresholds.rollup)
+            for crop in crops
+        ]
 
-    def _classify_one(self, crop: Crop) -> Species | None:
+    def probabilities(self, crop: Crop) -> NDArray[np.float64]:
+        """Probability of each label, as `Taxonomy.summed` orders them: [labels + 1], the last is "no animal".
+
+        Raises:
+            EngineError: the inference failed.
+        """
         manifest = self.bundle.manifest
         tensor, _ = prepare(crop.pixels, manifest.input, manifest.preprocess)
         try:
             scores = self._head(self._graph.run(tensor, manifest.output.tensors))[0]
         except ValueError as error:
             raise self._graph.error(f"unexpected output: {error}") from error
-        if len(scores) != len(self._column):
-            raise self._graph.error(f"{len(scores)} classes, but {len(self._column)} labels")
+        if len(scores) != self.taxonomy.classes:
+            raise self._graph.error(f"{len(scores)} classes, but {self.taxonomy.classes} labels")
         if not np.isfinite(scores).all():
             raise self._graph.error("the output holds NaN or infinite values")
-        summed = np.bincount(self._column, weights=scores, minlength=len(self.names) + 1)
-        best = int(np.argmax(summed))
-        if best == len(self.names) or summed[best] < manifest.thresholds.species:
-            return None
-        return Species(self.names[best], min(float(summed[best]), 1.0))
+        return self.taxonomy.summed(scores)

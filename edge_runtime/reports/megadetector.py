@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from edge_runtime.bundles.tables import RANKS
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.values import CATEGORIES, Box, Detection, FailureKind
 
 FORMAT_VERSION = "1.6"
 CATEGORY_IDS = {name: str(index) for index, name in enumerate(CATEGORIES, start=1)}
+NO_LINEAGES: Mapping[str, Sequence[str]] = MappingProxyType({})
+"""For a classifier that says nothing of its labels' taxonomy."""
 _COORDINATE_STEPS = 10_000
 _CONFIDENCE_STEPS = 1_000
 
@@ -48,14 +52,17 @@ def document(
     completed: str,
     typical_threshold: float,
     conservative_threshold: float,
+    lineages: Mapping[str, Sequence[str]] = NO_LINEAGES,
 ) -> dict[str, object]:
     """The results document.
 
     Args:
-        labels: every species that the classifier can name.
+        labels: every name that the classifier can say.
         completed: when the run ended, `YYYY-MM-DD HH:MM:SS`.
         typical_threshold: least confidence that most people would want.
         conservative_threshold: least confidence that is in the file at all.
+        lineages: of each label its scientific names, class first (`Taxonomy.lineages`); they become the
+            `classification_category_descriptions`, where a tool such as Timelapse finds the taxonomy.
     """
     ids = {label: str(index) for index, label in enumerate(labels)}
     info: dict[str, object] = {
@@ -72,6 +79,10 @@ def document(
         info["classifier"] = classifier
         info["classification_completion_time"] = completed
         made["classification_categories"] = {index: label for label, index in ids.items()}
+        if lineages:
+            made["classification_category_descriptions"] = {
+                index: _taxonomy(label, lineages.get(label, ())) for label, index in ids.items()
+            }
     made["images"] = [_image(entry, ids) for entry in sorted(entries, key=lambda entry: entry.file)]
     return made
 
@@ -135,6 +146,15 @@ def _detection(found: Detection, ids: dict[str, str]) -> dict[str, object]:
         confidence = _floor(found.species.confidence, _CONFIDENCE_STEPS)
         made["classifications"] = [[ids[found.species.name], confidence]]
     return made
+
+
+def _taxonomy(label: str, lineage: Sequence[str]) -> str:
+    # `class;order;family;genus;species;common name`, in small letters and the species without its genus: SpeciesNet's
+    # own form, which the format describes.
+    names = [name.lower() for name in lineage]
+    if len(names) == len(RANKS):
+        names[-1] = names[-1].removeprefix(names[-2]).strip()
+    return ";".join([*names, *[""] * (len(RANKS) - len(names)), label])
 
 
 def _bbox(box: Box) -> list[float]:

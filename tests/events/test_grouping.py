@@ -64,3 +64,45 @@ def test_a_second_unnamed_animal_at_the_same_time_still_counts() -> None:
 def test_a_species_is_as_sure_as_its_classifier() -> None:
     (count,) = grouping.count([[seen("animal", 0.99, "leopard")]], confident=0.5)
     assert count.confidence == 0.8
+
+
+COARSER = {
+    "lynx": ("cat family", "carnivore"),
+    "cougar": ("cat family", "carnivore"),
+    "red fox": ("carnivore",),
+    "cat family": ("carnivore",),
+    "carnivore": (),
+}
+
+
+def counted(*photos: list[str]) -> dict[str, int]:
+    """Label to count of an event whose photos show these animals; an empty name is an animal without one."""
+    seen_photos = [[seen("animal", species=name or None) for name in photo] for photo in photos]
+    return {c.label: c.count for c in grouping.count(seen_photos, confident=0.5, coarser=COARSER)}
+
+
+@pytest.mark.parametrize(
+    ("photos", "counts"),
+    [
+        ([["lynx"], ["cat family"], ["carnivore"], [""]], {"lynx": 1}),
+        ([["cat family"], ["carnivore"], [""]], {"cat family": 1}),
+        ([["cat family"], ["lynx"], ["cougar"]], {"lynx": 1, "cougar": 1}),
+        ([["lynx"], ["red fox"], ["carnivore"]], {"lynx": 1, "red fox": 1}),
+        ([["lynx", "cat family"]], {"lynx": 1, "cat family": 1}),
+        ([["lynx"], ["cat family", "cat family"]], {"lynx": 1, "cat family": 1}),
+        ([["lynx", "lynx"], ["cat family"], ["carnivore", "carnivore", ""]], {"lynx": 2, "animal": 1}),
+        ([["red fox"], ["cat family"]], {"red fox": 1, "cat family": 1}),
+    ],
+)
+def test_a_coarser_name_counts_only_what_finer_ones_do_not_account_for(
+    photos: list[list[str]], counts: dict[str, int]
+) -> None:
+    assert counted(*photos) == counts
+
+
+def test_a_name_that_no_taxonomy_knows_counts_as_a_species() -> None:
+    assert counted(["unicorn"], [""]) == {"unicorn": 1}
+
+
+def test_a_classifier_may_call_an_animal_an_animal() -> None:
+    assert counted(["animal"], ["animal", "animal"]) == {"animal": 2}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,10 @@ def validate() -> Validate:
     return run
 
 
-def document(*entries: Entry) -> dict:
+LINEAGES = {"leopard": ("Mammalia", "Carnivora", "Felidae", "Panthera", "Panthera pardus"), "zebra": ("Mammalia",)}
+
+
+def document(*entries: Entry, lineages: Mapping[str, Sequence[str]] = megadetector.NO_LINEAGES) -> dict:
     made = megadetector.document(
         entries,
         detector="test 1",
@@ -44,6 +47,7 @@ def document(*entries: Entry) -> dict:
         completed="2026-05-01 06:00:00",
         typical_threshold=0.3,
         conservative_threshold=0.05,
+        lineages=lineages,
     )
     return json.loads(json.dumps(made))
 
@@ -89,6 +93,15 @@ def test_a_species_is_named_by_its_id() -> None:
     assert made["classification_categories"]["1"] == "zebra"
 
 
+def test_a_taxonomy_stands_in_the_descriptions_of_the_categories() -> None:
+    made = document(entry("1.jpg", WHOLE), lineages=LINEAGES)
+    assert made["classification_category_descriptions"] == {
+        "0": "mammalia;carnivora;felidae;panthera;pardus;leopard",
+        "1": "mammalia;;;;;zebra",
+    }
+    assert "classification_category_descriptions" not in document(entry("1.jpg", WHOLE))
+
+
 def test_a_name_that_is_not_utf_8_is_written_all_the_same(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     megadetector.write(document(entry("caf\udce9.jpg")), file)
@@ -113,7 +126,7 @@ def test_the_megadetector_package_finds_no_error(validate: Validate, tmp_path: P
         entry("a/3.jpg", failure=FailureKind.INFERENCE),
         entry("a/4.mp4", failure=FailureKind.ACCESS, video=True),
     ]
-    megadetector.write(document(*entries), file)
+    megadetector.write(document(*entries, lineages=LINEAGES), file)
     assert validate(file)["errors"] == []
 
 
