@@ -8,9 +8,12 @@ from edge_runtime.bundles import bundle as bundles
 from edge_runtime.errors import BundleError
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
+from edge_runtime.models.embedder import Embedder
 
 DEFAULT_DETECTOR = bundles.DEFAULTS / "detector"
 DEFAULT_CLASSIFIER = bundles.DEFAULTS / "efficientnet-lite0"
+DEFAULT_EMBEDDER = DEFAULT_CLASSIFIER
+"""The classifier's features: they stand in for an embedder made for individuals."""
 
 
 def load_detector(name: str, *, threads: int) -> Detector:
@@ -40,6 +43,16 @@ def load_classifier(name: str, *, threads: int) -> Classifier | None:
         return None
     folder = DEFAULT_CLASSIFIER if name == "default" else Path(name)
     return Classifier(bundles.load(folder, task="classifier"), threads=threads)
+
+
+def load_embedder(name: str, *, threads: int) -> Embedder:
+    """Load the embedder called `name`: `default`, or the folder of a bundle with an `embedding` part.
+
+    Raises:
+        BundleError, ConfigError, EngineError: it cannot be used; says why.
+    """
+    folder = DEFAULT_EMBEDDER if name == "default" else Path(name)
+    return Embedder(bundles.load(folder, task="embedder"), threads=threads)
 
 
 def titles(detector: Detector, classifier: Classifier | None) -> dict[str, str]:

@@ -1,0 +1,49 @@
+"""The embedder: crops in, vectors out whose angle says how alike two crops look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_runtime import engines
+from edge_runtime.bundles.bundle import Bundle
+from edge_runtime.errors import BundleError
+from edge_runtime.models.preprocess import prepare
+from edge_runtime.values import Crop, Embedding
+
+
+class Embedder:
+    """A bundle with an `embedding` part, loaded: an embedder's, or a classifier's features.
+
+    Raises:
+        BundleError: it has no such part, or no installed engine runs any of its variants.
+        EngineError: the graph cannot be loaded.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int) -> None:
+        if bundle.manifest.embedding is None:
+            raise BundleError(bundle.folder, "has no 'embedding' part", hint="name an embedder's bundle")
+        self.bundle = bundle
+        self._output = bundle.manifest.embedding
+        self._graph = engines.open_graph(bundle, threads=threads)
+
+    def embed(self, crops: Sequence[Crop]) -> list[Embedding]:
+        """The embedding of each crop; two are compared by their cosine, which is their dot product.
+
+        Raises:
+            EngineError: the inference failed, or gave something without a direction.
+        """
+        return [self._embed_one(crop) for crop in crops]
+
+    def _embed_one(self, crop: Crop) -> Embedding:
+        manifest = self.bundle.manifest
+        tensor, _ = prepare(crop.pixels, manifest.input, manifest.preprocess)
+        (features,) = self._graph.run(tensor, (self._output.tensor,))
+        if features.shape != (1, self._output.dimensions):
+            raise self._graph.error(f"gives embeddings of shape {features.shape}, not (1, {self._output.dimensions})")
+        vector = features[0].astype(np.float64)
+        length = float(np.linalg.norm(vector))
+        if not np.isfinite(length) or length == 0:
+            raise self._graph.error("the embedding holds NaN or infinite values, or only zeros")
+        return Embedding(np.asarray(vector / length, np.float32))
