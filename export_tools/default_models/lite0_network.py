@@ -16,6 +16,8 @@ SIDE = 224
 """Pixels: the network's TensorFlow-like padding is fixed for this input."""
 OPSET = 17
 INPUT, OUTPUT = "image", "logits"
+FEATURES, DIMENSIONS = "features", 1280
+"""What the last layer reads: the mean over the picture of the last feature map, after ReLU6."""
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
@@ -32,7 +34,8 @@ class MissingPackageError(CamtrapEdgeError):
 def export(graph: Path, *, logit_shift: NDArray[np.float32]) -> None:
     """Write the network as ONNX to `graph`: `image` [N, 3, 224, 224] float32 -> `logits` [N, 1000].
 
-    Batch normalisation is folded into the convolutions, the batch is free.
+    Batch normalisation is folded into the convolutions, the batch is free. The tensor `features` [N, 1280] is named
+    but no output yet (`with_features`), because quantization would round an output.
 
     Args:
         logit_shift: [1000], added to the bias of the last layer.
@@ -64,6 +67,30 @@ def export(graph: Path, *, logit_shift: NDArray[np.float32]) -> None:
         do_constant_folding=True,
         dynamo=False,
     )
+    _name_features(graph)
+
+
+def with_features(graph: Path) -> None:
+    """Make `features` [N, 1280], float32, the second output of a graph that `export` wrote, quantized or not."""
+    onnx = _need("onnx")
+    model = onnx.load(str(graph))
+    shape = ["batch", DIMENSIONS]
+    model.graph.output.append(onnx.helper.make_tensor_value_info(FEATURES, onnx.TensorProto.FLOAT, shape))
+    onnx.checker.check_model(model)
+    onnx.save(model, str(graph))
+
+
+def _name_features(graph: Path) -> None:
+    onnx = _need("onnx")
+    model = onnx.load(str(graph))
+    (last,) = [node for node in model.graph.node if node.op_type == "Gemm"]
+    old = last.input[0]
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name == old:
+                    names[place] = FEATURES
+    onnx.save(model, str(graph))
 
 
 def _need(package: str) -> ModuleType:

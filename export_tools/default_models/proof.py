@@ -1,4 +1,4 @@
-"""What quantizing changed, counted in decisions, and how sure the classifier must be before it names a species."""
+"""What quantizing changed, counted in decisions and in neighbours."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.bundles.manifest import Thresholds
 from edge_runtime.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edge_runtime.models.heads.scores import softmax
-from export_tools.default_models.lite0_network import INPUT, OUTPUT
-
-Probabilities = NDArray[np.float64]
-"""[N, names + 1]: the summed probability of each name; the last column is everything that is no animal."""
+from edge_runtime.models.taxonomy import Taxonomy
+from edge_runtime.values import Species
+from export_tools.default_models.lite0_network import FEATURES, INPUT, OUTPUT
 
 _Z = 1.959964
 """Standard normal quantile of a 95 % interval."""
@@ -35,34 +35,40 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Outputs:
+    """What a graph gives for a list of crops."""
+
+    probabilities: NDArray[np.float32]
+    """[N, classes]."""
+    features: NDArray[np.float32]
+    """[N, D], not normalised."""
+
+
+@dataclass(frozen=True)
 class Agreement:
     """INT8 beside FP32 on the same crops."""
 
     class_same: Share
-    """The most probable of the 1,000 classes is the same."""
-    name_same: Share
-    """The most probable name (or "no animal") is the same."""
-    decision_same: Share
-    """What the device would say is the same: this name, or none."""
-    name_changed: Share
-    """Both name a species, and not the same one."""
+    """The most probable of the classes is the same."""
+    label_same: Share
+    """The most probable label (or "no animal") is the same."""
+    answer_same: Share
+    """What the device would say is the same: this label or taxon, or nothing."""
+    contradicted: Share
+    """Both answer, and neither answer is the other or a coarser form of it."""
     mean_shift: float
-    """Mean absolute change of the probability of FP32's most probable name, 0..1."""
+    """Mean absolute change of the probability of FP32's most probable label, 0..1."""
 
 
 @dataclass(frozen=True)
-class Naming:
-    """What is named at one threshold."""
+class EmbeddingAgreement:
+    """INT8 features beside FP32 features of the same crops."""
 
-    threshold: float
-    named: Share
-    """Crops of species that ImageNet has, which are given any name."""
-    right: Share
-    """Of these names, the right ones."""
-    outside_named: Share
-    """Crops of animals that ImageNet lacks, which are given a name all the same (always wrong)."""
-    right_of_all: Share
-    """Of all names given, to either, the right ones."""
+    cosine_median: float
+    cosine_low: float
+    """5 % of the crops have a lower one."""
+    neighbour_changed: Share
+    """Another crop of the list is the most alike."""
 
 
 def wilson(count: int, of: int) -> Share:
@@ -75,32 +81,34 @@ def wilson(count: int, of: int) -> Share:
     return Share(count, of, round(share, 4), round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4))
 
 
-class NameTable:
-    """Sums class probabilities by name, as the device's classifier does."""
-
-    def __init__(self, by_class: Sequence[str]) -> None:
-        self.names = tuple(dict.fromkeys(name for name in by_class if name))
-        place = {name: index for index, name in enumerate(self.names)}
-        self._sum = np.zeros((len(by_class), len(self.names) + 1))
-        self._sum[np.arange(len(by_class)), [place.get(name, len(self.names)) for name in by_class]] = 1
-
-    def summed(self, probabilities: NDArray[np.float32]) -> Probabilities:
-        summed: Probabilities = probabilities @ self._sum
-        return summed
-
-    def decisions(self, summed: Probabilities, threshold: float) -> list[str]:
-        """The name that the device gives each crop, empty for none."""
-        best = summed.argmax(axis=1)
-        sure = summed.max(axis=1) >= threshold
-        return [
-            self.names[index] if yes and index < len(self.names) else "" for index, yes in zip(best, sure, strict=True)
-        ]
-
-
-def run(graph: Path, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Class probabilities [N, classes] of `tensors` (each [1, 3, H, W]), one at a time as on the device."""
+def run(graph: Path, tensors: Sequence[NDArray[np.float32]]) -> Outputs:
+    """What `graph` gives for `tensors` (each [1, 3, H, W]), one at a time as on the device."""
     session = OnnxRuntimeEngine().open(graph, input_name=INPUT, threads=2)
-    return np.concatenate([softmax(session.run(tensor, [OUTPUT])) for tensor in tensors])
+    given = [session.run(tensor, [OUTPUT, FEATURES]) for tensor in tensors]
+    return Outputs(
+        np.concatenate([softmax(logits) for *logits, _ in given]), np.concatenate([features for _, features in given])
+    )
+
+
+def directions(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[N, D] to vectors of length 1, as `Embedder` does."""
+    vectors = features.astype(np.float64)
+    normalised: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return normalised
+
+
+def neighbours(vectors: NDArray[np.float64], groups: Sequence[str]) -> NDArray[np.intp]:
+    """The place of each vector's nearest neighbour by cosine among those of other groups.
+
+    Args:
+        vectors: [N, D], of length 1.
+        groups: of each vector; those of one group (shots of one scene, say) are no neighbours of each other.
+    """
+    names = np.array(groups)
+    likeness = vectors @ vectors.T
+    likeness[names[:, None] == names[None]] = -np.inf
+    nearest: NDArray[np.intp] = likeness.argmax(axis=1)
+    return nearest
 
 
 def latency_ms(graphs: Sequence[Path], tensor: NDArray[np.float32], *, rounds: int = 60) -> list[float]:
@@ -111,43 +119,50 @@ def latency_ms(graphs: Sequence[Path], tensor: NDArray[np.float32], *, rounds: i
     for turn in range(rounds + 5):
         for session, taken in zip(sessions, times, strict=True):
             start = time.perf_counter()
-            session.run(tensor, [OUTPUT])
+            session.run(tensor, [OUTPUT, FEATURES])
             if turn >= 5:  # the first runs allocate
                 taken.append((time.perf_counter() - start) * 1000)
     return [round(statistics.median(taken), 2) for taken in times]
 
 
-def compare(table: NameTable, float32: NDArray[np.float32], int8: NDArray[np.float32], threshold: float) -> Agreement:
-    """Compare class probabilities [N, classes] of the two graphs over the same crops."""
-    names32, names8 = table.summed(float32), table.summed(int8)
-    said32, said8 = table.decisions(names32, threshold), table.decisions(names8, threshold)
-    rows, best = np.arange(len(names32)), names32.argmax(axis=1)
+def compare(taxonomy: Taxonomy, float32: Outputs, int8: Outputs, thresholds: Thresholds) -> Agreement:
+    """Compare the two graphs' probabilities over the same crops."""
+    summed32 = np.stack([taxonomy.summed(row) for row in float32.probabilities])
+    summed8 = np.stack([taxonomy.summed(row) for row in int8.probabilities])
+    said32, said8 = (
+        [taxonomy.answer(row, species=thresholds.species, rollup=thresholds.rollup) for row in summed]
+        for summed in (summed32, summed8)
+    )
+    rows, best = np.arange(len(summed32)), summed32.argmax(axis=1)
+    names = [(_name(a), _name(b)) for a, b in zip(said32, said8, strict=True)]
 
     def share(same: Sequence[bool] | NDArray[np.bool_]) -> Share:
-        return wilson(int(np.count_nonzero(same)), len(float32))
+        return wilson(int(np.count_nonzero(same)), len(summed32))
 
     return Agreement(
-        class_same=share(float32.argmax(axis=1) == int8.argmax(axis=1)),
-        name_same=share(best == names8.argmax(axis=1)),
-        decision_same=share([a == b for a, b in zip(said32, said8, strict=True)]),
-        name_changed=share([bool(a and b and a != b) for a, b in zip(said32, said8, strict=True)]),
-        mean_shift=round(float(np.abs(names32[rows, best] - names8[rows, best]).mean()), 4),
+        class_same=share(float32.probabilities.argmax(axis=1) == int8.probabilities.argmax(axis=1)),
+        label_same=share(best == summed8.argmax(axis=1)),
+        answer_same=share([a == b for a, b in names]),
+        contradicted=share([_contradict(taxonomy, a, b) for a, b in names]),
+        mean_shift=round(float(np.abs(summed32[rows, best] - summed8[rows, best]).mean()), 4),
     )
 
 
-def naming(
-    table: NameTable, summed: Probabilities, species: Sequence[tuple[str, ...] | None], threshold: float
-) -> Naming:
-    """What would be named at `threshold`, against what the crops are known to show (`KnownCrop.species`)."""
-    said = table.decisions(summed, threshold)
-    inside = [(name, right) for name, right in zip(said, species, strict=True) if right]
-    outside = [name for name, right in zip(said, species, strict=True) if right == ()]
-    named = [(name, right) for name, right in inside if name]
-    hits, wrong_outside = sum(name in right for name, right in named), sum(bool(name) for name in outside)
-    return Naming(
-        threshold=threshold,
-        named=wilson(len(named), len(inside)),
-        right=wilson(hits, len(named)),
-        outside_named=wilson(wrong_outside, len(outside)),
-        right_of_all=wilson(hits, len(named) + wrong_outside),
+def compare_embeddings(float32: Outputs, int8: Outputs, groups: Sequence[str]) -> EmbeddingAgreement:
+    """Compare the two graphs' features over the same crops; `groups` as for `neighbours`."""
+    vectors32, vectors8 = directions(float32.features), directions(int8.features)
+    cosines = (vectors32 * vectors8).sum(axis=1)
+    changed = neighbours(vectors32, groups) != neighbours(vectors8, groups)
+    return EmbeddingAgreement(
+        cosine_median=round(float(np.median(cosines)), 4),
+        cosine_low=round(float(np.quantile(cosines, 0.05)), 4),
+        neighbour_changed=wilson(int(np.count_nonzero(changed)), len(changed)),
     )
+
+
+def _name(answer: Species | None) -> str:
+    return answer.name if answer else ""
+
+
+def _contradict(taxonomy: Taxonomy, a: str, b: str) -> bool:
+    return bool(a and b and a != b) and a not in taxonomy.coarser[b] and b not in taxonomy.coarser[a]

@@ -52,7 +52,7 @@ def infrared(pixels: Pixels) -> Pixels:
 
 def test_the_packaged_bundle_is_small_and_carries_its_notice_and_card(bundle: Bundle) -> None:
     assert sum(file.stat().st_size for file in FOLDER.rglob("*") if file.is_file()) <= 6_000_000
-    assert {"NOTICE", "MODEL_CARD.md", "labels.csv"} == {entry.file for entry in bundle.manifest.files}
+    assert {"NOTICE", "MODEL_CARD.md", "labels.csv", "taxa.csv"} == {entry.file for entry in bundle.manifest.files}
     assert bundle.manifest.licence == "Apache-2.0"
     assert [variant.precision for variant in bundle.manifest.variants] == ["int8"]
 
@@ -106,6 +106,7 @@ def test_a_real_photo_is_named_rightly_or_not_at_all(
 def test_the_packaged_label_table_is_the_one_that_people_edit(tmp_path: Path) -> None:
     imagenet_labels.write(tmp_path / "labels.csv")
     assert (FOLDER / "labels.csv").read_bytes() == (tmp_path / "labels.csv").read_bytes()
+    assert (FOLDER / "taxa.csv").read_bytes() == imagenet_labels.TAXA.read_bytes()
 
 
 def test_every_class_has_one_row_and_every_animal_a_short_name_in_small_letters(bundle: Bundle) -> None:
@@ -122,7 +123,71 @@ def test_every_class_has_one_row_and_every_animal_a_short_name_in_small_letters(
 def test_breeds_share_one_name_so_that_their_probabilities_are_summed(bundle: Bundle, classifier: Classifier) -> None:
     classes = Counter(label.name for label in bundle.labels)
     assert (classes["domestic dog"], classes["domestic cat"], classes["chicken"]) == (118, 5, 2)
-    assert len(classifier.names) == len(set(classifier.names)) == len(classes) - 1
+    assert len(classifier.taxonomy.labels) == len(set(classifier.taxonomy.labels)) == len(classes) - 1
+    assert len(classifier.names) == len(set(classifier.names))
+
+
+def test_every_animal_of_imagenet_has_a_class_and_every_species_begins_with_its_genus(bundle: Bundle) -> None:
+    animals = [index for index, label in enumerate(bundle.labels) if label.kind == "animal"]
+    # Of the classes 0 to 397 only triceratops and trilobite are no living animals.
+    assert animals == [index for index in range(398) if index not in (51, 69)]
+    for label in (bundle.labels[index] for index in animals):
+        assert label.lineage and all(name[0].isupper() for name in label.lineage), label
+        if len(label.lineage) == 5:
+            assert label.lineage[4].split()[0] == label.lineage[3] and len(label.lineage[4].split()) == 2, label
+
+
+@pytest.mark.parametrize(
+    ("label", "lineage"),
+    [
+        ("lion", "Mammalia Carnivora Felidae Panthera"),
+        ("giant panda", "Mammalia Carnivora Ursidae Ailuropoda"),
+        ("red panda", "Mammalia Carnivora Ailuridae"),
+        ("hyena", "Mammalia Carnivora Hyaenidae"),
+        ("skunk", "Mammalia Carnivora Mephitidae"),
+        ("meerkat", "Mammalia Carnivora Herpestidae"),
+        ("hare", "Mammalia Lagomorpha Leporidae"),
+        ("guinea pig", "Mammalia Rodentia Caviidae"),
+        ("warthog", "Mammalia Artiodactyla Suidae"),
+        ("zebra", "Mammalia Perissodactyla Equidae"),
+        ("elephant", "Mammalia Proboscidea"),
+        ("siamang", "Mammalia Primates Hylobatidae"),
+        ("echidna", "Mammalia Monotremata"),
+        ("koala", "Mammalia Diprotodontia"),
+        ("armadillo", "Mammalia Cingulata"),
+        ("flamingo", "Aves Phoenicopteriformes"),
+        ("coot", "Aves Gruiformes Rallidae"),
+        ("newt", "Amphibia Caudata Salamandridae"),
+        ("komodo dragon", "Reptilia Squamata Varanidae"),
+        ("horned viper", "Reptilia Squamata Viperidae"),
+        ("eel", "Actinopterygii Anguilliformes"),
+        ("tick", "Arachnida Ixodida"),
+        ("crab", "Malacostraca Decapoda"),
+        ("ant", "Insecta Hymenoptera Formicidae"),
+    ],
+)
+def test_animals_stand_where_zoology_has_them(classifier: Classifier, label: str, lineage: str) -> None:
+    known = classifier.taxonomy.lineages.get(label, ())
+    assert list(known[: len(lineage.split())]) == lineage.split()
+
+
+def test_every_group_joins_labels_that_no_finer_group_joins(bundle: Bundle, classifier: Classifier) -> None:
+    members = {
+        taxon.name: frozenset(label.name for label in bundle.labels if taxon.holds(label.lineage))
+        for taxon in bundle.taxa
+    }
+    assert all(len(names) > 1 for names in members.values())
+    assert len(set(members.values())) == len(members)
+    assert {"mammal", "bird", "cat family", "big cat", "dog family", "carnivore"} <= set(members)
+
+
+def test_a_bear_of_which_the_kind_is_not_sure_is_still_a_bear(classifier: Classifier) -> None:
+    taxonomy = classifier.taxonomy
+    probabilities = np.zeros(taxonomy.classes, np.float32)
+    probabilities[[294, 295, 388, 999]] = [0.45, 0.4, 0.1, 0.05]
+    thresholds = classifier.bundle.manifest.thresholds
+    answer = taxonomy.answer(taxonomy.summed(probabilities), species=thresholds.species, rollup=thresholds.rollup)
+    assert answer is not None and (answer.name, taxonomy.ranks[answer.name]) == ("bear", "genus")
 
 
 def test_classes_stand_where_imagenet_has_them(bundle: Bundle) -> None:
