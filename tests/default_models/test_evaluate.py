@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 
 import pytest
 
+from edge_runtime.models.loading import DEFAULT_CLASSIFIER
 from export_tools.accuracy.intervals import Estimate
 from export_tools.accuracy.latency import Timing
+from export_tools.default_models import known_crops
 from export_tools.default_models.evaluate import bars, cli, table
 from export_tools.default_models.evaluate.figures import (
     AGAINST,
@@ -57,7 +59,7 @@ def person_blind(colour_bundle: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 def evaluated(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:
     capsys.readouterr()
-    assert cli.main([str(argument) for argument in arguments]) == code
+    assert cli.main(["--classifier", "none", *(str(argument) for argument in arguments)]) == code
     return capsys.readouterr().out
 
 
@@ -129,6 +131,29 @@ def test_the_table_names_every_stratum_with_boxes_and_every_bar(
     assert sum(line.startswith(("PASS", "FAIL", "NOT MEASURED")) for line in rows) == 11
 
 
+def test_the_classifier_is_reported_with_the_number_of_crops_and_its_wrong_answers(
+    capsys: pytest.CaptureFixture[str], folder: Path, colour_bundle: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "assets"
+    shutil.copytree(folder, copy)
+    manifest = copy / "training" / "manifest.jsonl"
+    lion = json.loads(manifest.read_text().splitlines()[-1])
+    with manifest.open("a") as stream:
+        for number in range(known_crops.CALIBRATION + 4):  # as many as calibration takes, and some to hold back
+            stream.write(json.dumps({**lion, "group": f"lion:{number}"}) + "\n")
+    arguments = ["--assets", copy, "--detector", colour_bundle, "--against", colour_bundle, "--rounds", 0]
+    arguments += ["--classifier", DEFAULT_CLASSIFIER]  # the last one given counts
+    first, second, *_ = json.loads(evaluated(capsys, *arguments, "--json"), parse_constant=no_constant)["classifier"][
+        "lists"
+    ]
+    assert first["found"]["crops"] == 2  # of a deer and of a squirrel
+    assert second["found"]["crops"] > 0
+    shown = evaluated(capsys, *arguments)
+    assert "2 crops of known animals" in shown
+    assert f"sure and wrong: {len(first['wrong'])}" in shown
+    assert shown.index("sure and wrong") < shown.index("Bars")
+
+
 def test_only_strict_ends_with_a_failure_when_a_bar_does_not_hold(
     capsys: pytest.CaptureFixture[str], folder: Path, colour_bundle: Path, person_blind: Path
 ) -> None:
@@ -155,8 +180,8 @@ def test_a_photo_that_cannot_be_read_is_named(
     copy = tmp_path / "assets"
     shutil.copytree(folder, copy)
     (copy / "photos" / "track" / "vehicle.jpg").write_bytes(b"")
-    pair = ["--detector", str(colour_bundle), "--against", str(colour_bundle)]
-    assert cli.main(["--assets", str(copy), *pair, "--rounds", "0"]) == 1
+    pair = ["--detector", str(colour_bundle), "--against", str(colour_bundle), "--rounds", "0", "--classifier", "none"]
+    assert cli.main(["--assets", str(copy), *pair]) == 1
     assert "vehicle.jpg" in capsys.readouterr().err
 
 
@@ -249,7 +274,9 @@ def test_what_was_not_measured_does_not_hold_and_says_so() -> None:
     report = dataclasses.replace(good(), timings=())
     (bar,) = [bar for bar in bars.judge(report) if not bar.holds]
     assert bar.holds is None
-    assert "NOT MEASURED  3 latency" in table.render(dataclasses.replace(report, bars=bars.judge(report)))
+    assert "NOT MEASURED  3 latency" in table.render(
+        dataclasses.replace(report, bars=bars.judge(report)), classifier=""
+    )
 
 
 def test_make_says_what_is_missing(tmp_path: Path) -> None:

@@ -14,12 +14,14 @@ from tqdm import tqdm
 from edge_runtime import console
 from edge_runtime.bundles import bundle as bundles
 from edge_runtime.bundles.bundle import Bundle
-from edge_runtime.models.loading import DEFAULT_DETECTOR
+from edge_runtime.models.loading import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
 from export_tools.accuracy import latency, photos, running
 from export_tools.accuracy.average_precision import Found
 from export_tools.accuracy.photos import EvaluationPhotos, LabelledPhoto
+from export_tools.default_models import classifier_report
+from export_tools.default_models.classifier_report import ClassifierReport
 from export_tools.default_models.evaluate import bars, scoring, table
-from export_tools.default_models.evaluate.figures import AGAINST, DEFAULT, FLOAT, Report, as_document
+from export_tools.default_models.evaluate.figures import AGAINST, DEFAULT, FLOAT, Report, as_document, jsonable
 from export_tools.default_models.evaluate.scoring import Answers
 
 PROGRAM = "evaluate"
@@ -54,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="GRAPH.onnx",
         help="the judged detector before quantization (default: detector/float.onnx of this package where it exists)",
     )
+    parser.add_argument(
+        "--classifier", default=str(DEFAULT_CLASSIFIER), metavar="BUNDLE", help="'none': detectors only"
+    )
     parser.add_argument("--rounds", type=int, default=latency.ROUNDS, metavar="N", help="runs for latency; 0: none")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--strict", action="store_true", help="exit code 1 unless every bar holds")
@@ -66,8 +71,18 @@ def _run(arguments: argparse.Namespace) -> int:
     people = photos.held_back(arguments.assets, sources=photos.PEOPLE_SOURCES)
     detectors = _detectors(arguments)
     report = evaluate(detectors, labelled, people, rounds=arguments.rounds)
-    print(json.dumps(as_document(report), indent=1) if arguments.json else table.render(report))
+    species = _classifier(arguments.classifier, arguments.assets)
+    if arguments.json:
+        print(json.dumps({**as_document(report), "classifier": species and jsonable(dataclasses.asdict(species))}))
+    else:
+        print(table.render(report, classifier=classifier_report.table(species) if species else "left out"))
     return BAR_FAILED if arguments.strict and not all(bar.holds for bar in report.bars) else 0
+
+
+def _classifier(name: str, assets: Path) -> ClassifierReport | None:
+    if name == "none":
+        return None
+    return classifier_report.report(bundles.load(Path(name), task="classifier"), assets, assets / "training")
 
 
 def _detectors(arguments: argparse.Namespace) -> dict[str, Bundle]:

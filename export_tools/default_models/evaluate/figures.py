@@ -110,14 +110,15 @@ class Report:
 
 
 def as_document(report: Report) -> dict[str, Any]:
-    """The report as JSON values; what cannot be computed is null."""
-    document: dict[str, Any] = _jsonable(asdict(report))
+    """The report as JSON values."""
+    document: dict[str, Any] = jsonable(asdict(report))
     return document
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """`value` with null for every number that could not be computed."""
     if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
+        return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

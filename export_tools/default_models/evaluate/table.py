@@ -12,10 +12,10 @@ _VERDICTS = {True: "PASS", False: "FAIL", None: "NOT MEASURED"}
 _ORDER = (DEFAULT, FLOAT, AGAINST)
 
 
-def render(report: Report) -> str:
-    """All of the report, as text."""
-    parts = [_head(report), _precision(report), _thresholds(report), _latency(report), _bars(report.bars)]
-    return "\n\n".join(parts)
+def render(report: Report, *, classifier: str) -> str:
+    """All of the report, as text, with what is said of the classifier in its place; the bars come last."""
+    figures = (_head(report), _precision(report), _thresholds(report), _latency(report))
+    return "\n\n".join((*figures, f"Classifier\n{classifier}", _bars(report.bars)))
 
 
 def _head(report: Report) -> str:

@@ -53,7 +53,7 @@ def _record(
     folder: Path, path: str, cells: Cells, *, grey: bool = False, species: str = "", **given: Any
 ) -> Mapping[str, Any]:
     _photo(folder / "photos" / path, cells)
-    record: dict[str, Any] = {"path": f"photos/{path}", "grey": grey}
+    record: dict[str, Any] = {"path": f"photos/{path}", "width": 512, "height": 512, "grey": grey}
     if species:
         record["species"] = species
     if "boxes" not in given:
@@ -68,6 +68,9 @@ def _training(
     corners = [[name, c / 4, r / 4, (c + 1) / 4, (r + 1) / 4] for (c, r), name in cells.items()]
     return {
         "file": f"images/{name}",
+        "path": name,
+        "width": 512,
+        "height": 512,
         "source": source,
         "split": split,
         "group": f"{source}:{name}",
