@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from edge_runtime.models.heads import scores, yolox
+from edge_runtime.models.heads import decoded, scores, yolox
 from edge_runtime.models.heads.protocol import BoxHead, ScoreHead
 
 BOX_HEADS: dict[str, BoxHead] = {
+    "decoded": decoded.decode,
     "yolox": yolox.decode,
 }
 
