@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from edge_runtime.device import cpu
 from edge_runtime.engines.protocol import Tensor
 from edge_runtime.errors import EngineError
 
@@ -20,15 +21,7 @@ class OnnxRuntimeEngine:
     name = "onnxruntime"
 
     def open(self, graph: Path, *, input_name: str, threads: int) -> OnnxRuntimeSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Spinning threads burn a battery between two photos and win nothing (45 ms of CPU per gap against 0.1).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        # Without VNNI instructions, 8-bit products of x86 saturate and results go badly wrong; this costs speed there.
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        options = session_options(threads, int8_saturates=cpu.int8_saturates())
         try:
             session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # what onnxruntime raises from C++ has no common base of its own
@@ -51,3 +44,23 @@ class OnnxRuntimeSession:
         except Exception as error:  # as above
             raise EngineError(OnnxRuntimeEngine.name, self._graph, f"inference failed: {error}") from error
         return result
+
+
+def session_options(threads: int, *, int8_saturates: bool) -> onnxruntime.SessionOptions:
+    """How a session is opened.
+
+    Args:
+        threads: of one inference.
+        int8_saturates: as `edge_runtime.device.cpu` tells it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning threads burn a battery between two photos and win nothing (45 ms of CPU per gap against 0.1).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    if int8_saturates:
+        # Sums go badly wrong without it. With VNNI it changes nothing but the time, which it doubles.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
