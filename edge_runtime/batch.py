@@ -171,6 +171,7 @@ def _document(
         completed=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S"),
         typical_threshold=thresholds.confident,
         conservative_threshold=thresholds.keep,
+        lineages=classifier.taxonomy.lineages if classifier else {},
     )
 
 

@@ -40,7 +40,9 @@ def test_a_cat_of_which_one_frame_knew_the_family_only_is_the_one_that_the_other
     assert [event[3] for event in bench.events()] == [{"lynx": 1}, {"cat family": 1}, {"cougar": 1}]
 
 
-def test_the_results_file_names_the_family(bench: Bench, cats: Path, colour_bundle: Path, tmp_path: Path) -> None:
+def test_the_results_file_names_the_family_and_where_every_name_stands(
+    bench: Bench, cats: Path, colour_bundle: Path, tmp_path: Path
+) -> None:
     bench.shoot("1.JPG", BETWEEN)
     file = tmp_path / "results.json"
     models = ["--detector", str(colour_bundle), "--classifier", str(cats)]
@@ -49,6 +51,13 @@ def test_the_results_file_names_the_family(bench: Bench, cats: Path, colour_bund
     ((found,),) = (image["detections"] for image in made["images"])
     ((category, confidence),) = found["classifications"]
     assert made["classification_categories"][category] == "cat family" and confidence >= 0.8
+    descriptions = made["classification_category_descriptions"]
+    assert descriptions[category] == "mammalia;carnivora;felidae;;;cat family"
+    assert sorted(descriptions.values()) == [
+        "mammalia;carnivora;felidae;;;cat family",
+        "mammalia;carnivora;felidae;lynx;;lynx",
+        "mammalia;carnivora;felidae;puma;concolor;cougar",
+    ]
 
 
 def test_every_name_of_the_packaged_classifier_has_a_code_and_common_groups_a_short_one() -> None:
