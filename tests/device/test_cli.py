@@ -3,15 +3,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
 
 from edge_runtime import cli
+from edge_runtime.database import open_read_only
+from edge_runtime.errors import JournalError
 from edge_runtime.intake.settling import Settling
 from edge_runtime.values import FileStamp
 from tests import card_plan
@@ -101,6 +105,15 @@ def test_process_says_what_is_wrong_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def names_its_work(journal: Path) -> bool:
+    """Whether a run has written into its journal what it works on."""
+    try:
+        with closing(open_read_only(journal)) as connection:
+            return connection.execute("SELECT 1 FROM meta WHERE key = 'work'").fetchone() is not None
+    except (JournalError, sqlite3.OperationalError):  # it is being made
+        return False
+
+
 def test_leftovers_of_other_work_are_not_mixed_in(
     tmp_path: Path, colour_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,7 +123,8 @@ def test_leftovers_of_other_work_are_not_mixed_in(
     models = ["--detector", str(colour_bundle), "--classifier", "none"]
     command = [sys.executable, "-m", "edge_runtime.cli", "process", str(tmp_path / "one"), "-o", str(output), *models]
     first = subprocess.Popen(command)
-    while not (tmp_path / "results.json.journal").exists():
+    while not names_its_work(tmp_path / "results.json.journal"):
+        assert first.poll() is None, "the first run ended before it could be interrupted"
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
