@@ -79,7 +79,7 @@ def document(
         info["classifier"] = classifier
         info["classification_completion_time"] = completed
         made["classification_categories"] = {index: label for label, index in ids.items()}
-        if lineages:
+        if any(lineages.values()):
             made["classification_category_descriptions"] = {
                 index: _taxonomy(label, lineages.get(label, ())) for label, index in ids.items()
             }
