@@ -8,20 +8,20 @@ export CAMTRAP_EDGE_ASSETS := $(ASSETS)
 
 YOLOX  := $(ASSETS)/weights/yolox_nano/yolox_nano_416_opencvzoo.onnx
 IMPORTED := tryout-data/yolox-nano
-# A detector bundle; until the package carries one of its own, YOLOX-nano where its weights are present.
-DETECTOR ?= $(if $(wildcard $(YOLOX)),$(IMPORTED),default)
+# A detector bundle; the package carries one of its own.
+DETECTOR ?= default
 
-.PHONY: help setup run test check lint system-deps megadetector-env bench-memory eval-default clean
+.PHONY: help setup train-env train-detector run test check lint system-deps megadetector-env bench-memory eval-default clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
 
 setup: $(VENV)/.installed            ## make .venv and install everything into it
 
-run: setup $(filter $(IMPORTED),$(DETECTOR))   ## a card goes in, events come out: sample card, or CARD=/path; ONCE=1 ends by itself
+run: setup       ## a card goes in, events come out: sample card, or CARD=/path; ONCE=1 ends by itself
 	@$(BIN)/python -m edge_runtime.tryout --detector "$(DETECTOR)" $(if $(CARD),--card "$(CARD)") $(if $(ONCE),--once)
 
-test: setup check megadetector-env   ## everything that is checked, set-up included
+test: setup check train-env megadetector-env   ## everything that is checked, set-up included
 	$(BIN)/python -m pytest $(PYTEST)
 
 check: setup lint                    ## ruff, mypy in strict mode, the README's commands
@@ -36,7 +36,7 @@ system-deps:     ## as root, Debian: mosquitto and chromium, which some tests us
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto chromium >/dev/null
 
-bench-memory: setup $(filter $(IMPORTED),$(DETECTOR))   ## memory of the daemon over 1,000 photos
+bench-memory: setup   ## memory of the daemon over 1,000 photos
 	$(BIN)/python -m benchmarks.memory --detector "$(DETECTOR)"
 
 eval-default: setup $(if $(wildcard $(YOLOX)),$(IMPORTED))   ## the default detector beside YOLOX-nano on the photos in ASSETS; EVAL='--strict --json'
@@ -51,6 +51,18 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+train-env: $(VENV)/.installed-train   ## what making the default models takes as well (torch)
+
+train-detector: train-env $(IMPORTED)   ## the package's detector anew from ASSETS/training; hours, goes on where it was cut off
+	MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=100000000000 \
+	$(BIN)/python -m export_tools.default_models.detector --training "$(ASSETS)/training" --work training-run \
+		--assets "$(ASSETS)" --against $(IMPORTED) -o edge_runtime/bundles/default/detector --replace \
+		--float export_tools/default_models/detector/float.onnx $(TRAIN)
+
+$(VENV)/.installed-train: $(VENV)/.installed
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[train]'
 	@touch $@
 
 # The `megadetector` package checks our results file; what it wants beside it is heavy, so it lives by itself.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_runtime.bundles import bundle as bundles
-from edge_runtime.errors import BundleError
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
 from edge_runtime.models.embedder import Embedder
@@ -22,13 +21,6 @@ def load_detector(name: str, *, threads: int) -> Detector:
     Raises:
         BundleError, ConfigError, EngineError: it cannot be used; says why.
     """
-    if name == "default" and not DEFAULT_DETECTOR.is_dir():
-        raise BundleError(
-            DEFAULT_DETECTOR,
-            "this version carries no detector of its own",
-            hint="make a bundle with 'edge-export import' and name it: make run DETECTOR=BUNDLE, --detector BUNDLE, "
-            "or models.detector in device.yaml",
-        )
     folder = DEFAULT_DETECTOR if name == "default" else Path(name)
     return Detector(bundles.load(folder, task="detector"), threads=threads)
 

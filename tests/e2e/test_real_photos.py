@@ -19,10 +19,10 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 @pytest.fixture(scope="module")
-def results(assets: Path, yolox_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def results(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     output = tmp_path_factory.mktemp("real") / "results.json"
     before = fingerprints(assets / "photos")
-    code = cli.main(["process", str(assets / "photos"), "-o", str(output), "--detector", str(yolox_bundle), "--json"])
+    code = cli.main(["process", str(assets / "photos"), "-o", str(output), "--json"])
     assert code == 0
     assert fingerprints(assets / "photos") == before, "an original was touched"
     assert [file.name for file in output.parent.iterdir()] == ["results.json"]
@@ -73,12 +73,10 @@ def test_animals_are_found_and_some_are_named(results: dict) -> None:
     assert any(detection.get("classifications") for detection in sure)
 
 
-def test_a_run_that_was_killed_goes_on_where_it_stopped(
-    results: dict, assets: Path, yolox_bundle: Path, tmp_path: Path
-) -> None:
+def test_a_run_that_was_killed_goes_on_where_it_stopped(results: dict, assets: Path, tmp_path: Path) -> None:
     output = tmp_path / "results.json"
     command = [sys.executable, "-m", "edge_runtime.cli", "process", str(assets / "photos"), "-o", str(output)]
-    command += ["--detector", str(yolox_bundle), "--json"]
+    command += ["--json"]
     journal = tmp_path / "results.json.journal-wal"
     first = subprocess.Popen(command, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 60

@@ -152,8 +152,8 @@ def test_what_the_command_writes_for_a_card_with_broken_files_has_no_error(
     assert sum("failure" in image for image in images) == plan.failed + 1
 
 
-def test_real_photos_have_no_error(validate: Validate, assets: Path, yolox_bundle: Path, tmp_path: Path) -> None:
+def test_real_photos_have_no_error(validate: Validate, assets: Path, tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     photos = assets / "photos"
-    assert cli.main(["process", str(photos), "-o", str(file), "--detector", str(yolox_bundle)]) == 0
+    assert cli.main(["process", str(photos), "-o", str(file)]) == 0
     assert validate(file)["errors"] == []

@@ -15,8 +15,8 @@ def tryout(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
-def test_the_sample_card_reaches_the_station_event_by_event(tmp_path: Path, yolox_bundle: Path) -> None:
-    done = tryout(tmp_path, "--detector", str(yolox_bundle))
+def test_the_sample_card_reaches_the_station_event_by_event(tmp_path: Path) -> None:
+    done = tryout(tmp_path)
     assert done.returncode == 0, done.stderr
     rows = re.findall(
         r"^2026-05-0\d \d\d:\d\d:\d\d  (waterhole|forest track) +(\d+) (\S.*?)  ", done.stdout, re.MULTILINE

@@ -1,0 +1,1 @@
+"""The detector that the package carries: trained here, from photos to bundle."""
