@@ -55,7 +55,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 
 train-env: $(VENV)/.installed-train   ## what making the default models takes as well (torch)
 
-train-detector: train-env $(IMPORTED)   ## the package's detector anew from ASSETS/training; hours, goes on where it was cut off
+train-detector: train-env $(IMPORTED)   ## the package's detector anew from ASSETS/training; goes on where it was cut off
 	MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=100000000000 \
 	$(BIN)/python -m export_tools.default_models.detector --training "$(ASSETS)/training" --work training-run \
 		--assets "$(ASSETS)" --against $(IMPORTED) -o edge_runtime/bundles/default/detector --replace \

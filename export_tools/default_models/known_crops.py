@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 
 from edge_runtime.bundles.manifest import CropRule
-from edge_runtime.intake import decode
 from edge_runtime.models.crops import cut
-from edge_runtime.values import Box, Detection, Frame, Pixels
+from edge_runtime.values import Box, Detection, Pixels
+from export_tools.accuracy import running
 
 SEED = 20240
 CALIBRATION = 256
@@ -31,7 +31,6 @@ CALIBRATION = 256
 LEAST_SIDE = 48
 """Pixels: smaller boxes say nothing about a species."""
 LEAST_TEACHER = 0.5
-_MAX_PIXELS = 64_000_000
 
 # What the sources are known to show, in the names of `imagenet_animals.csv`; an empty tuple is an animal that
 # ImageNet does not have (`LACKING`). Several names: the source does not tell them apart.
@@ -116,13 +115,7 @@ class KnownCrop:
 
     def pixels(self, rule: CropRule) -> Pixels:
         """Decode the photo and cut the crop."""
-        return cut(read(self.photo), Detection("animal", 1.0, self.box), rule).pixels
-
-
-def read(photo: Path) -> Frame:
-    """Decode a photo as the device does."""
-    data = photo.read_bytes()
-    return decode.decode(data, decode.open_photo(data, photo, max_pixels=_MAX_PIXELS), photo)
+        return cut(running.read(self.photo), Detection("animal", 1.0, self.box), rule).pixels
 
 
 def listed(training: Path) -> list[KnownCrop]:

@@ -12,6 +12,7 @@ from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.models.crops import cut
 from edge_runtime.models.embedder import Embedder
 from edge_runtime.values import Box, Crop, Detection
+from export_tools.accuracy import running
 from export_tools.default_models import known_crops
 from export_tools.default_models.proof import Share, neighbours, wilson
 
@@ -44,10 +45,10 @@ def report(bundle: Bundle, assets: Path) -> list[Retrieval]:
     rule = bundle.manifest.crop
     # `identity_a__image_1.JPG`: the photo is the head, so the whole of it is the crop.
     turtles = sorted((assets / TURTLES).glob("identity_*.JPG"))
-    heads = [cut(known_crops.read(photo), _WHOLE, rule) for photo in turtles]
+    heads = [cut(running.read(photo), _WHOLE, rule) for photo in turtles]
     # `RL 10_20051003_1721.jpg`: place and minute; two cameras that fired at one minute show one animal from both sides.
     jaguars = [crop for crop in known_crops.evaluated(assets) if crop.name.startswith(JAGUARS)]
-    flanks = [cut(known_crops.read(crop.photo), Detection("animal", 1.0, crop.box), rule) for crop in jaguars]
+    flanks = [cut(running.read(crop.photo), Detection("animal", 1.0, crop.box), rule) for crop in jaguars]
     return [
         _retrieve(embedder, "sea turtle heads", heads, [photo.name.split("__")[0] for photo in turtles]),
         _retrieve(
