@@ -24,7 +24,7 @@ MOSAIC, SINGLE = 0.36, 0.28
 """Shares of the kinds; the rest is staged."""
 NO_OBJECT = 0.3
 """Share of the staged scenes that stay empty."""
-KINDS = (0.78, 0.16, 0.06)
+KINDS = (0.72, 0.21, 0.07)
 """Shares of animals, people and vehicles among the cutouts of a staged scene."""
 PAD = 114
 LEAST_LEFT = 0.3
@@ -32,7 +32,7 @@ LEAST_LEFT = 0.3
 LEAST_SIDE = 5.0
 LEAST_FREE = 56
 """Pixels: the narrowest part of a photo that may become a background."""
-WEIGHTS = {"coco": 4.0, "cocoperson": 3.0, "pv30": 4.0, "oi600": 2.0, "oi_pc": 2.0, "raccoon": 2.0, "animal20": 1.5}
+WEIGHTS = {"coco": 6.0, "cocoperson": 5.0, "pv30": 4.0, "oi600": 3.0, "oi_pc": 2.5, "raccoon": 2.0, "animal20": 1.5}
 """How often a photo of a source is drawn, against 1 for the others: people and vehicles are few."""
 
 Random = np.random.Generator

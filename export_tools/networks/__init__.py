@@ -1,0 +1,1 @@
+"""Networks, written here, whose weights come out of checkpoints of others."""

@@ -1,0 +1,1 @@
+"""The variants that a bundle may hold: one file each, one line here."""
