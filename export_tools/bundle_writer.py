@@ -15,13 +15,16 @@ from edge_runtime.bundles import bundle as bundles
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.bundles.manifest import (
     NO_OUTPUT,
+    Calibration,
     CropRule,
     EmbeddingOutput,
     Input,
+    KeptFloat,
     ListedFile,
     Manifest,
     Output,
     Preprocess,
+    Proof,
     Task,
     Thresholds,
     Variant,
@@ -39,6 +42,11 @@ class Graph:
     engine: str
     precision: str
     """`fp32`, `fp16` or `int8`."""
+    files: tuple[Path, ...] = ()
+    """What the engine finds by itself beside the graph (OpenVINO's weights); they get the graph's name."""
+    checked: tuple[str, ...] = ()
+    kept_float: tuple[KeptFloat, ...] = ()
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True)
@@ -67,54 +75,78 @@ def write(
     labels: Path | None = None,
     taxa: Path | None = None,
     texts: Mapping[str, str | bytes] | None = None,
+    calibration: Calibration | None = None,
+    golden: str = "",
     replace: bool = False,
 ) -> Bundle:
     """Write a bundle into `folder` and load it again, so that what is returned is known to be whole.
+
+    Whatever goes wrong, `folder` is afterwards what it was before, or complete.
 
     Args:
         graphs: the first one is what a reader prefers.
         labels: label table (BUNDLE.md), copied to `labels.csv`; an embedder needs none.
         taxa: the taxa that a classifier may answer with (BUNDLE.md), copied to `taxa.csv`.
-        texts: further files (NOTICE, MODEL_CARD.md ...), name to content.
+        texts: further files (NOTICE, MODEL_CARD.md, golden/1.png ...), name to content.
+        golden: which of `texts` is the list of golden samples.
         replace: whether an existing bundle may be overwritten.
 
     Raises:
-        BundleError: the folder is in use, or the result does not pass the reader's own checks.
+        BundleError: the folder is in use or cannot be written, or the result does not pass the reader's own checks.
     """
     if folder.exists() and not replace:
         raise BundleError(folder, "exists already", hint="choose another folder or say --replace")
     work = folder.with_name(folder.name + ".partial")
-    if work.exists():
-        shutil.rmtree(work)
-    (work / "graphs").mkdir(parents=True)
-    variants = [_copy_graph(work, graph) for graph in graphs]
-    tables = {name: table for name, table in (("labels.csv", labels), ("taxa.csv", taxa)) if table is not None}
-    for name, table in tables.items():
-        shutil.copyfile(table, work / name)
-    for name, content in (texts or {}).items():
-        (work / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    manifest = Manifest(
-        bundle=1,
-        labels="labels.csv" if labels else "",
-        taxa="taxa.csv" if taxa else "",
-        variants=tuple(variants),
-        files=tuple(_listed(work, name) for name in [*tables, *(texts or {})]),
-        **{field: getattr(description, field) for field in Description.__dataclass_fields__},
-    )
-    (work / bundles.MANIFEST).write_text(_yaml(manifest), encoding="utf-8")
-    bundles.load(work, task=description.task)
-    if folder.exists():
-        shutil.rmtree(folder)
-    work.rename(folder)
+    try:
+        if work.exists():
+            shutil.rmtree(work)
+        (work / "graphs").mkdir(parents=True)
+        variants = [_copy_graph(work, graph) for graph in graphs]
+        tables = {name: table for name, table in (("labels.csv", labels), ("taxa.csv", taxa)) if table is not None}
+        for name, table in tables.items():
+            shutil.copyfile(table, work / name)
+        for name, content in (texts or {}).items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        manifest = Manifest(
+            bundle=1,
+            labels="labels.csv" if labels else "",
+            taxa="taxa.csv" if taxa else "",
+            calibration=calibration,
+            golden=golden,
+            variants=tuple(variants),
+            files=tuple(_listed(work, name) for name in [*tables, *(texts or {})]),
+            **{field: getattr(description, field) for field in Description.__dataclass_fields__},
+        )
+        (work / bundles.MANIFEST).write_text(_yaml(manifest), encoding="utf-8")
+        bundles.load(work, task=description.task)
+        if folder.exists():
+            shutil.rmtree(folder)
+        work.rename(folder)
+    except OSError as error:
+        raise BundleError(folder, f"cannot be written ({error.strerror or error})", hint="is the disk full?") from error
+    finally:
+        if work.exists():
+            shutil.rmtree(work, ignore_errors=True)
     return bundles.load(folder, task=description.task)
 
 
 def _copy_graph(work: Path, graph: Graph) -> Variant:
-    name = f"graphs/{graph.name}{graph.source.suffix}"
-    shutil.copyfile(graph.source, work / name)
-    listed = _listed(work, name)
+    stem = f"graphs/{graph.name}"
+    for source in (graph.source, *graph.files):
+        shutil.copyfile(source, work / f"{stem}{source.suffix}")
+    listed = _listed(work, f"{stem}{graph.source.suffix}")
     return msgspec.convert(
-        {**msgspec.to_builtins(listed), "name": graph.name, "engine": graph.engine, "precision": graph.precision},
+        {
+            **msgspec.to_builtins(listed),
+            "name": graph.name,
+            "engine": graph.engine,
+            "precision": graph.precision,
+            "files": tuple(_listed(work, f"{stem}{source.suffix}") for source in graph.files),
+            "checked": graph.checked,
+            "kept_float": graph.kept_float,
+            "proof": graph.proof,
+        },
         Variant,
     )
 

@@ -71,12 +71,13 @@ def load(folder: Path, *, task: Task) -> Bundle:
         lacks = ", and has no 'embedding' part" if task == "embedder" else ""
         raise BundleError(folder, f"is {_ARTICLE[manifest.task]}, not {_ARTICLE[task]}{lacks}")
     entries: dict[str, ListedFile] = {}
-    for entry in (*manifest.variants, *manifest.files):
+    beside = [entry for variant in manifest.variants for entry in variant.files]
+    for entry in (*manifest.variants, *beside, *manifest.files):
         if entry.file in entries:
             raise BundleError(folder, f"lists '{entry.file}' twice")
         entries[entry.file] = entry
         _check_file(folder, entry)
-    for table in (manifest.labels, manifest.taxa):
+    for table in (manifest.labels, manifest.taxa, manifest.golden):
         if table and table not in entries:
             raise BundleError(folder, f"its table '{table}' is not listed under 'files'")
     labels = read_labels(folder / manifest.labels) if manifest.labels else ()

@@ -74,12 +74,65 @@ class ListedFile(Part, frozen=True, kw_only=True):
     sha256: Sha256
 
 
+class Measure(Part, frozen=True, kw_only=True):
+    """One figure of a proof. `low` and `high` are its 95 % interval, None where it has none."""
+
+    name: Text
+    value: float
+    n: Annotated[int, msgspec.Meta(ge=0)]
+    """What it was counted over: boxes, crops or pairs, as the name says."""
+    low: float | None = None
+    high: float | None = None
+
+
+class Proof(Part, frozen=True, kw_only=True):
+    """What a variant decides otherwise than another one, on photos that it was not calibrated with."""
+
+    against: Text
+    """Name of the variant that it was compared with."""
+    samples: Annotated[int, msgspec.Meta(ge=0)]
+    """Photos or crops."""
+    measures: tuple[Measure, ...] = ()
+    gate: Literal["passed", "failed", "none"] = "none"
+    reasons: tuple[Text, ...] = ()
+    """Why the gate failed, or what its verdict does not rest on."""
+    speedup: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Latency of `against` over this one's, one thread each, in turn; None where it was not measured."""
+    latency_ms: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Median milliseconds of one inference on one thread of `machine`."""
+    machine: str = ""
+    """The processor's name."""
+
+
+class KeptFloat(Part, frozen=True, kw_only=True):
+    """A node of the graph that was not quantized, and why."""
+
+    node: Text
+    reason: Text
+
+
+class Calibration(Part, frozen=True, kw_only=True):
+    """The photos from which the ranges of the quantized variants come."""
+
+    count: Annotated[int, msgspec.Meta(ge=1)]
+    seed: int
+    """Of their choice out of the folder that was given."""
+    sha256: Sha256
+    """Over their own SHA-256 (64 hex digits each), sorted, joined by newlines."""
+
+
 class Variant(ListedFile, frozen=True, kw_only=True):
     """One graph: the same model for one engine at one precision."""
 
     name: Text
     engine: Text
     precision: Literal["fp32", "fp16", "int8"]
+    files: tuple[ListedFile, ...] = ()
+    """What the engine finds by itself beside the graph: OpenVINO's weights."""
+    checked: tuple[Text, ...] = ()
+    """What was seen of it: "parsed and built by TensorRT RTX 1.7"."""
+    kept_float: tuple[KeptFloat, ...] = ()
+    proof: Proof | None = None
 
 
 class Manifest(Part, frozen=True, kw_only=True):
@@ -98,6 +151,8 @@ class Manifest(Part, frozen=True, kw_only=True):
     labels: str = ""
     taxa: str = ""
     thresholds: Thresholds = Thresholds()
+    calibration: Calibration | None = None
+    golden: str = ""
     variants: Annotated[tuple[Variant, ...], msgspec.Meta(min_length=1)]
     files: tuple[ListedFile, ...] = ()
 
