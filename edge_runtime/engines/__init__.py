@@ -17,6 +17,7 @@ from edge_runtime.errors import EngineError
 _ENGINES = {
     # name in a manifest: (module of the runtime itself, our file, class)
     "onnxruntime": ("onnxruntime", "edge_runtime.engines.onnxruntime_engine", "OnnxRuntimeEngine"),
+    "openvino": ("openvino", "edge_runtime.engines.openvino_engine", "OpenVinoEngine"),
 }
 
 
