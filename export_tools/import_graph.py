@@ -2,88 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from edge_runtime import engines
 from edge_runtime.bundles import bundle as bundles
 from edge_runtime.bundles.bundle import Bundle
-from edge_runtime.bundles.manifest import CropRule, Input, Output, Preprocess, Task, Thresholds
-from edge_runtime.engines.onnxruntime_engine import OnnxRuntimeEngine
+from edge_runtime.bundles.manifest import CropRule, Input, Output, Preprocess, Thresholds
 from edge_runtime.errors import BundleError, CamtrapEdgeError, EngineError
 from edge_runtime.models.heads import BOX_HEADS, SCORE_HEADS
-from export_tools import bundle_writer
+from export_tools import bundle_writer, import_onnx, import_openvino
+from export_tools.import_presets import PRESETS, Preset
+
+__all__ = ["LABEL_TABLES", "PRESETS", "Preset", "import_graph"]
 
 LABEL_TABLES = Path(__file__).parent / "label_tables"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """What is known of a family of graphs, so that nobody has to type it."""
-
-    task: Task
-    head: str
-    preprocess: Preprocess
-    colour: str
-    description: str
-
-
-PRESETS = {
-    # Megvii's own export (release 0.1.1rc0): BGR, 0..255 as it is, resized to fit at the top left, padded with 114.
-    "yolox": Preset(
-        "detector", "yolox", Preprocess(resize="letterbox-corner", scale=1.0), "bgr", "YOLOX detector, imported"
-    ),
-    "softmax": Preset(
-        "classifier",
-        "softmax",
-        Preprocess(resize="stretch", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
-        "rgb",
-        "Classifier with ImageNet normalisation, imported",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class GraphFacts:
-    """What a graph says of itself."""
-
-    input_name: str
-    width: int
-    height: int
-    layout: str
-    outputs: tuple[str, ...]
-
-
-def read_facts(graph: Path, size: tuple[int, int] | None) -> GraphFacts:
-    """Read an ONNX graph's input and outputs.
-
-    Args:
-        size: (width, height) where the graph leaves it open.
-
-    Raises:
-        CamtrapEdgeError: the graph cannot be read, has more than one input, or leaves its size open.
-    """
-    import onnxruntime
-
-    try:
-        session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's C++ errors have no common base
-        raise CamtrapEdgeError(f"{graph}: no graph that ONNX Runtime can load: {error}") from error
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
-        found = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)
-        raise CamtrapEdgeError(f"{graph}: needs one float32 image input with 4 dimensions, has: {found}")
-    shape = inputs[0].shape
-    layout = "nhwc" if shape[3] == 3 and shape[1] != 3 else "nchw"
-    height, width = shape[1:3] if layout == "nhwc" else shape[2:4]
-    if not (isinstance(width, int) and isinstance(height, int)):
-        if size is None:
-            raise CamtrapEdgeError(f"{graph}: leaves its input size open; name it with --size WIDTHxHEIGHT")
-        width, height = size
-    elif size is not None and size != (width, height):
-        raise CamtrapEdgeError(f"{graph}: its input is {width}x{height}, not {size[0]}x{size[1]}")
-    return GraphFacts(inputs[0].name, width, height, layout, tuple(entry.name for entry in session.get_outputs()))
+_FORMATS = {".onnx": import_onnx, ".xml": import_openvino}
 
 
 def import_graph(
@@ -97,16 +34,35 @@ def import_graph(
     licence: str,
     source: str,
     size: tuple[int, int] | None = None,
-    colour: str | None = None,
+    colour: Literal["rgb", "bgr"] | None = None,
     confident: float | None = None,
+    overlap: float | None = None,
+    preprocess: Preprocess | None = None,
     replace: bool = False,
 ) -> Bundle:
     """Write a bundle with `graph` as its one variant; runs the graph once through the head that will read it.
 
+    Args:
+        graph: ONNX, or an OpenVINO IR's .xml with its .bin beside it.
+        size: (width, height) in pixels, where the graph leaves it open.
+        colour, preprocess: in place of the preset's.
+        confident, overlap: thresholds, in place of the format's default and the layout's own.
+
     Raises:
         BundleError, CamtrapEdgeError: the graph is not what the preset says, or the folder is in use.
     """
-    facts = read_facts(graph, size)
+    if graph.suffix not in _FORMATS:
+        raise CamtrapEdgeError(f"{graph}: is neither ONNX (.onnx) nor an OpenVINO IR (.xml)")
+    reader = _FORMATS[graph.suffix]
+    if reader.ENGINE not in engines.available():
+        raise CamtrapEdgeError(f"{graph}: needs {reader.ENGINE}; pip install 'camtrap-edge[export]'")
+    facts = reader.read_facts(graph, size)
+    classes = len(bundles.read_labels(labels))
+    try:
+        layout = preset.layout(facts, classes)
+    except ValueError as error:
+        raise CamtrapEdgeError(f"{graph}: {error}") from error
+    thresholds = {"confident": confident, "overlap": layout.overlap if overlap is None else overlap}
     description = bundle_writer.Description(
         name=name,
         version=version,
@@ -118,36 +74,36 @@ def import_graph(
             tensor=facts.input_name,
             width=facts.width,
             height=facts.height,
-            layout=facts.layout,  # type: ignore[arg-type]
-            colour=colour or preset.colour,  # type: ignore[arg-type]
+            layout=facts.layout,
+            colour=colour or preset.colour,
         ),
-        preprocess=preset.preprocess,
-        output=Output(head=preset.head, tensors=facts.outputs[:1]),
-        thresholds=Thresholds() if confident is None else Thresholds(confident=confident),
+        preprocess=preprocess or preset.preprocess,
+        output=Output(head=preset.head, tensors=layout.tensors),
+        thresholds=Thresholds(**{key: value for key, value in thresholds.items() if value is not None}),
         crop=CropRule(),
     )
-    _prove(graph, description, len(bundles.read_labels(labels)))
-    return bundle_writer.write(
-        folder,
-        description,
-        [bundle_writer.Graph(graph, "fp32", "onnxruntime", "fp32")],
-        labels=labels,
-        replace=replace,
-    )
+    with tempfile.TemporaryDirectory(prefix="camtrap-edge-import-") as work:
+        made = reader.settled(graph, facts, layout.tail, Path(work))
+        _prove(graph, made, description, classes)
+        return bundle_writer.write(folder, description, [made], labels=labels, replace=replace)
 
 
-def _prove(graph: Path, description: bundle_writer.Description, labels: int) -> None:
+def _prove(graph: Path, made: bundle_writer.Graph, description: bundle_writer.Description, labels: int) -> None:
     spec = description.input
-    shape = (3, spec.height, spec.width) if spec.layout == "nchw" else (spec.height, spec.width, 3)
-    image = np.full((1, *shape), 0.5, np.float32)
-    outputs = OnnxRuntimeEngine().open(graph, input_name=spec.tensor, threads=2).run(image, description.output.tensors)
+    image = import_onnx.grey(spec.layout, spec.width, spec.height)
+    session = engines.get(made.engine).open(made.source, input_name=spec.tensor, threads=2)
+    outputs = session.run(image, description.output.tensors)
     head = description.output.head
     try:
         if head in BOX_HEADS:
-            classes = BOX_HEADS[head](outputs, width=spec.width, height=spec.height).scores.shape[1]
+            scores = BOX_HEADS[head](outputs, width=spec.width, height=spec.height).scores
         else:
-            classes = SCORE_HEADS[head](outputs).shape[1]
+            scores = SCORE_HEADS[head](outputs)
     except ValueError as error:
-        raise EngineError("onnxruntime", graph, f"is no '{head}' graph: {error}") from error
-    if classes != labels:
-        raise BundleError(graph, f"gives {classes} classes, the label table has {labels} rows", hint="--labels FILE")
+        raise EngineError(made.engine, graph, f"is no '{head}' graph: {error}") from error
+    if scores.shape[1] != labels:
+        problem = f"gives {scores.shape[1]} classes, the label table has {labels} rows"
+        raise BundleError(graph, problem, hint="--labels FILE")
+    if not (np.isfinite(scores).all() and scores.min() >= 0 and scores.max() <= 1):
+        problem = f"gives scores of {scores.min():.3g}..{scores.max():.3g}, not of 0..1"
+        raise EngineError(made.engine, graph, f"is no '{head}' graph: {problem}")
