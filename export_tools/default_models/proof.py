@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -17,21 +16,8 @@ from edge_runtime.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edge_runtime.models.heads.scores import softmax
 from edge_runtime.models.taxonomy import Taxonomy
 from edge_runtime.values import Species
+from export_tools.accuracy.intervals import Share, wilson
 from export_tools.default_models.lite0_network import FEATURES, INPUT, OUTPUT
-
-_Z = 1.959964
-"""Standard normal quantile of a 95 % interval."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """A count out of a number, with its 95 % interval (Wilson 1927)."""
-
-    count: int
-    of: int
-    share: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -69,16 +55,6 @@ class EmbeddingAgreement:
     """5 % of the crops have a lower one."""
     neighbour_changed: Share
     """Another crop of the list is the most alike."""
-
-
-def wilson(count: int, of: int) -> Share:
-    """The share `count / of` with its 95 % score interval; all zeros where `of` is 0."""
-    if of == 0:
-        return Share(0, 0, 0.0, 0.0, 0.0)
-    share = count / of
-    centre = (share + _Z**2 / (2 * of)) / (1 + _Z**2 / of)
-    half = _Z / (1 + _Z**2 / of) * math.sqrt(share * (1 - share) / of + _Z**2 / (4 * of**2))
-    return Share(count, of, round(share, 4), round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4))
 
 
 def run(graph: Path, tensors: Sequence[NDArray[np.float32]]) -> Outputs:

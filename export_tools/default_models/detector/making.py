@@ -26,13 +26,13 @@ from export_tools.default_models.detector import (
     cutouts,
     graphs,
     photos,
-    scenes,
+    staging,
     training,
     validation,
 )
 from export_tools.default_models.detector.camera_look import camera_look
+from export_tools.default_models.detector.material import Material
 from export_tools.default_models.detector.photos import Photo, Scene
-from export_tools.default_models.detector.scenes import Material
 from export_tools.default_models.detector.training import Recipe
 from export_tools.default_models.evaluate import cli as evaluation_cli
 from export_tools.default_models.evaluate import table
@@ -152,7 +152,7 @@ def _staged(material: Material, count: int, *, seed: int) -> list[Scene]:
     made = []
     for place in range(count):
         random = np.random.default_rng([seed, place])
-        scene = scenes.staged(material, random, width=graphs.WIDTH, height=graphs.HEIGHT)
+        scene = staging.staged(material, random, width=graphs.WIDTH, height=graphs.HEIGHT)
         made.append(camera_look(scene, random))
     return made
 

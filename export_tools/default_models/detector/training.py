@@ -23,9 +23,9 @@ from tqdm import tqdm
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.default_models.detector import learning, network, scenes, validation
 from export_tools.default_models.detector.learning import Labels
+from export_tools.default_models.detector.material import Material
 from export_tools.default_models.detector.network import DetectorNetwork
 from export_tools.default_models.detector.photos import Scene
-from export_tools.default_models.detector.scenes import Material
 
 log = logging.getLogger(__name__)
 

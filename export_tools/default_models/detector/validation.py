@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from edge_runtime.models.detector import suppress
 from export_tools.accuracy.average_precision import Found, Truth, average_precision
-from export_tools.default_models.detector import scenes
+from export_tools.default_models.detector import scenes, staging
 from export_tools.default_models.detector.camera_look import camera_look
+from export_tools.default_models.detector.material import Material
 from export_tools.default_models.detector.network import DetectorNetwork
 from export_tools.default_models.detector.photos import Photo, Scene
-from export_tools.default_models.detector.scenes import Material
 
 KEEP, OVERLAP = 0.02, 0.5
 
@@ -43,7 +43,7 @@ def staged(material: Material, count: int, *, width: int, height: int) -> Check:
     made = []
     for place in range(count):
         random = np.random.default_rng([7, place])
-        made.append(camera_look(scenes.staged(material, random, width=width, height=height), random))
+        made.append(camera_look(staging.staged(material, random, width=width, height=height), random))
     return Check("staged_ap50", made)
 
 

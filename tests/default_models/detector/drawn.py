@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.values import CATEGORIES, Pixels
 from export_tools.default_models.detector.cutouts import Cutout
+from export_tools.default_models.detector.material import Material
 from export_tools.default_models.detector.photos import MANIFEST, Photo, Scene
-from export_tools.default_models.detector.scenes import Material
 
 COLOURS = {"animal": (230, 20, 30), "person": (20, 40, 230), "vehicle": (230, 20, 220)}
 """RGB; every background is grey, so that an object is what has a colour."""

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import CamtrapEdgeError
-from export_tools.default_models.detector import scenes
+from export_tools.default_models.detector import scenes, staging
 from export_tools.default_models.detector.camera_look import camera_look
+from export_tools.default_models.detector.material import Material
 from export_tools.default_models.detector.photos import Scene
-from export_tools.default_models.detector.scenes import Material
 from tests.default_models.detector import drawn
 
 MATERIAL = drawn.material()
@@ -161,7 +161,7 @@ def test_the_boxes_of_a_staged_scene_fit_what_is_seen_of_the_objects() -> None:
     material = Material(drawn.material(empty=True).photos, cutouts)
     empty = compared = 0
     for seed in range(80):
-        scene = scenes.staged(material, np.random.default_rng(seed), width=256, height=192)
+        scene = staging.staged(material, np.random.default_rng(seed), width=256, height=192)
         colour = drawn.coloured(scene.pixels)
         assert not more_than_a_line((colour > 6) & drawn.outside(scene.boxes, colour.shape, 4)), seed
         empty += not len(scene.boxes)
@@ -180,7 +180,7 @@ def test_the_boxes_of_a_staged_scene_fit_what_is_seen_of_the_objects() -> None:
 
 def test_objects_of_a_staged_scene_do_not_hide_each_other() -> None:
     for seed in range(60):
-        boxes = scenes.staged(MATERIAL, np.random.default_rng(seed), width=256, height=192).boxes
+        boxes = staging.staged(MATERIAL, np.random.default_rng(seed), width=256, height=192).boxes
         for place, one in enumerate(boxes):
             for other in boxes[place + 1 :]:
                 assert (np.minimum(one[2:], other[2:]) <= np.maximum(one[:2], other[:2])).any(), seed
