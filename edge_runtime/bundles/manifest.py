@@ -33,6 +33,8 @@ class Preprocess(Part, frozen=True, kw_only=True):
     resize: Resize
     interpolation: Literal["linear", "cubic", "area"] = "linear"
     pad: Annotated[int, msgspec.Meta(ge=0, le=255)] = 114
+    rounding: Literal["floor", "nearest"] = "floor"
+    spare_row: Literal["below", "above"] = "below"
     scale: Annotated[float, msgspec.Meta(gt=0)] = 1 / 255
     mean: tuple[float, float, float] = RGB_ZERO
     std: tuple[

@@ -66,11 +66,12 @@ def _place(pixels: Pixels, spec: Input, rule: Preprocess) -> tuple[Pixels, Place
     if rule.resize == "centre-crop":
         return _centre_crop(pixels, spec, rule, interpolation)
     ratio = min(spec.width / width, spec.height / height)
-    inner = max(1, int(width * ratio)), max(1, int(height * ratio))
+    whole = round if rule.rounding == "nearest" else int
+    inner = max(1, whole(width * ratio)), max(1, whole(height * ratio))
     resized = cv2.resize(pixels, inner, interpolation=interpolation)
     corner = rule.resize == "letterbox-corner"
     left = 0 if corner else (spec.width - inner[0]) // 2
-    top = 0 if corner else (spec.height - inner[1]) // 2
+    top = 0 if corner else (spec.height - inner[1] + (rule.spare_row == "above")) // 2
     canvas = np.full((spec.height, spec.width, 3), rule.pad, np.uint8)
     canvas[top : top + inner[1], left : left + inner[0]] = resized
     return canvas, Placement(left, top, *inner)

@@ -54,6 +54,23 @@ def test_a_letterbox_keeps_the_shape_and_pads_the_rest(resize: str, placement: P
     assert (tensor[0][:, ~inside] == 114).all() and not (tensor[0][:, inside] == 114).any()
 
 
+@pytest.mark.parametrize(("rounding", "height"), [("floor", 38), ("nearest", 39)])
+def test_a_letterbox_rounds_its_sides_as_the_bundle_says(rounding: str, height: int) -> None:
+    _, placement = prepare(picture(99, 60), INPUT, Preprocess(resize="letterbox", rounding=rounding, **PLAIN))
+    assert placement == Placement(0, (64 - height) // 2, 64, height)
+
+
+@pytest.mark.parametrize(("side", "top"), [("below", 12), ("above", 13)])
+def test_the_spare_row_of_an_odd_border_goes_where_the_bundle_says(side: str, top: int) -> None:
+    rule = Preprocess(resize="letterbox", rounding="nearest", spare_row=side, **PLAIN)
+    tensor, placement = prepare(picture(99, 60), INPUT, rule)
+    assert placement == Placement(0, top, 64, 39)
+    border = (tensor[0] == 114).all(axis=(0, 2))
+    assert border.tolist() == [True] * top + [False] * 39 + [True] * (25 - top)
+    _, even = prepare(picture(200, 100), INPUT, rule)
+    assert even == Placement(0, 16, 64, 32)
+
+
 def test_a_small_picture_is_enlarged_to_fill_its_letterbox() -> None:
     _, placement = prepare(picture(16, 32), INPUT, Preprocess(resize="letterbox", **PLAIN))
     assert placement == Placement(16, 0, 32, 64)
