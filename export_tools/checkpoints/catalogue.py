@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -25,7 +27,7 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     name: Name
     aliases: tuple[Name, ...] = ()
     file: FileName
-    """As it is called where it is published, and on disk."""
+    """As it is called on disk; mostly as where it is published."""
     family: Name
     """The loader that takes it, as in `--family`."""
     task: Task
@@ -63,3 +65,32 @@ def by_name(name: str) -> Known | None:
 def by_hash(sha256: str, md5: str) -> Known | None:
     """The row of the file with these hashes (hexadecimal), by either."""
     return next((k for k in entries() if (k.sha256 and k.sha256 == sha256) or (k.md5 and k.md5 == md5)), None)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `edge-export fetch --list`, as text."""
+
+    name: str
+    task: str
+    family: str
+    licence: str
+    size: str
+    checksum: str
+    """`md5`, `sha256` or `no published hash`."""
+    address: str
+    """The host it comes from, or `no public address`."""
+    what: str
+
+
+def rows() -> tuple[Row, ...]:
+    """The catalogue as a table of text, in the order of the file."""
+    return tuple(_row(known) for known in entries())
+
+
+def _row(known: Known) -> Row:
+    checksum = "sha256" if known.sha256 else "md5" if known.md5 else "no published hash"
+    size = f"{known.bytes / 1e6:.1f} MB" if known.bytes else "?"
+    address = urlsplit(known.urls[0]).hostname if known.urls else None
+    address = address or "no public address"
+    return Row(known.name, known.task, known.family, known.licence, size, checksum, address, known.what)

@@ -20,3 +20,13 @@ class CheckpointError(CamtrapEdgeError):
 def damaged(file: Path, problem: str) -> CheckpointError:
     """An error for bytes that no program writes: cut, changed, or made to break the reader."""
     return CheckpointError(file, f"the file is damaged: {problem}", hint="get it again and compare its hash")
+
+
+class FetchError(CamtrapEdgeError):
+    """A checkpoint could not be fetched, or what came is not the right file."""
+
+    exit_code = 3
+
+    def __init__(self, name: str, problem: str, *, hint: str = "") -> None:
+        self.name, self.problem, self.hint = name, problem, hint
+        super().__init__(f"{name}: {problem}" + (f" ({hint})" if hint else ""))

@@ -12,9 +12,10 @@ import pickletools
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
-from export_tools.checkpoints import names
+from export_tools.checkpoints import names, nesting
 from export_tools.checkpoints.errors import CheckpointError, damaged
 from export_tools.checkpoints.skeleton import ClassReference, Skeleton
 
@@ -51,6 +52,7 @@ def load(
     makers: Mapping[str, Maker],
     persistent: Callable[[Any], Any],
     trusted: bool,
+    constants: Mapping[str, Any] = MappingProxyType({}),
 ) -> Any:
     """Read one pickle, up to its end mark; `source` then stands behind it.
 
@@ -58,34 +60,43 @@ def load(
         file: only named in errors.
         makers: by dotted path, what makes a plain value of a call's arguments.
         persistent: gives the value for a persistent id.
+        constants: by dotted path, names that stand for a plain value.
         trusted: whether names outside `names.is_known` are taken as data too.
 
     Raises:
         CheckpointError: the pickle is damaged, or names what no checkpoint needs.
     """
-    machine = _Machine(file, makers, persistent, trusted)
+    machine = _Machine(file, makers, constants, persistent, trusted)
     try:
         for step, (instruction, argument, _) in enumerate(pickletools.genops(source)):  # type: ignore[arg-type]
             if step >= MAX_STEPS:
                 raise damaged(file, f"its pickle has more than {MAX_STEPS} instructions")
             machine.step(instruction.name, argument)
-        return machine.result()
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, struct.error) as error:
+        value = machine.result()
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, struct.error) as error:
         raise damaged(file, f"its pickle cannot be read: {_short(error)}") from error
+    nesting.check(value, file)
+    return value
 
 
 class _Machine:
     def __init__(
-        self, file: Path, makers: Mapping[str, Maker], persistent: Callable[[Any], Any], trusted: bool
+        self,
+        file: Path,
+        makers: Mapping[str, Maker],
+        constants: Mapping[str, Any],
+        persistent: Callable[[Any], Any],
+        trusted: bool,
     ) -> None:
         self._file, self._makers, self._persistent, self._trusted = file, makers, persistent, trusted
+        self._names: dict[str, Any] = dict(constants)
+        """What each name that was met stands for."""
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []
         """The stacks under each open mark."""
         self._memo: dict[int, Any] = {}
         self._places: dict[int, int] = {}
         """Where in the memo a skeleton stands, by its id: a numpy array takes its skeleton's place."""
-        self._references: dict[str, ClassReference] = {}
 
     def step(self, name: str, argument: Any) -> None:
         if name in _LITERALS:
@@ -216,7 +227,7 @@ class _Machine:
 
     # Names, calls and states: what Python's own machine would import and run.
 
-    def _name(self, module: Any, name: Any) -> ClassReference:
+    def _name(self, module: Any, name: Any) -> Any:
         if not isinstance(module, str) or not isinstance(name, str):
             raise damaged(self._file, "its pickle names a class by something that is no text")
         path = names.canonical(module, name)
@@ -228,7 +239,7 @@ class _Machine:
                 hint="if you know where the file is from, --trust-pickle reads the rest of it, as data all the same; "
                 "files whose hash is in the catalogue (edge-export fetch --list) need no such word",
             )
-        return self._references.setdefault(path, ClassReference(path))
+        return self._names.setdefault(path, ClassReference(path))
 
     def _global(self, argument: Any) -> None:
         module, _, name = argument.partition(" ")

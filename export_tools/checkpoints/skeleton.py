@@ -87,7 +87,9 @@ class Skeleton:
                 if value is None or (kind == "_buffers" and name in fleeting):
                     continue
                 if isinstance(value, (Skeleton, dict, list, tuple, str, int, float)):
-                    raise SkeletonError(f"{self.path}: its {prefix}{name} is no plain tensor, but {value!r:.80}")
+                    raise SkeletonError(
+                        f"{self.path}: its {prefix}{name} is no plain tensor, but a {type(value).__name__}"
+                    )
                 yield f"{prefix}{name}", value
         for name, child in self.children.items():
             yield from child._walk(f"{prefix}{name}.", depth + 1)

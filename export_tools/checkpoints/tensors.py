@@ -25,6 +25,8 @@ MAX_DIMENSIONS = 64
 SMALL_EXPANSION = 64 * 1024 * 1024
 """Bytes that expanded tensors (stride 0) may stand for beyond their storages, in a file however small."""
 
+_LIMIT = 2**62
+"""No count of elements that PyTorch can hold is larger."""
 _STORAGE_TYPE = re.compile(r"torch(?:\.cuda|\.storage)?\.(_?[A-Z][A-Za-z0-9]*)Storage$")
 _DTYPES = {
     "Double": "float64",
@@ -73,7 +75,7 @@ class Storages:
         if isinstance(identity, tuple) and len(identity) == 4 and identity[0] == "module":
             return identity[1]
         if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
-            raise damaged(self._file, f"its pickle refers to something that is no storage: {str(identity)[:80]!r}")
+            raise damaged(self._file, "its pickle refers to something that is no storage")
         _, kind, key, _, count = identity[:5]
         if not isinstance(kind, ClassReference) or not isinstance(key, (str, int)) or not _is_count(count):
             raise damaged(self._file, "a storage is described by the wrong kinds of values")
@@ -129,23 +131,22 @@ class Storages:
             raise damaged(self._file, "a tensor has no storage")
         size, stride = tuple(size), tuple(stride)
         if len(size) != len(stride) or len(size) > MAX_DIMENSIONS or not all(map(_is_count, (offset, *size, *stride))):
-            raise damaged(self._file, f"a tensor's shape is impossible: {str(size)[:80]}, strides {str(stride)[:80]}")
+            # Not shown: what stands in place of a shape may be anything, of any length.
+            raise damaged(self._file, "a tensor's shape is no row of numbers, or its strides are not")
         elements = math.prod(size)
-        last = offset + sum((extent - 1) * step for extent, step in zip(size, stride, strict=True))
-        if not elements:
-            outside = offset > flat.numel() or math.prod(filter(None, size)) >= 2**62
-        else:
+        if elements:
+            last = offset + sum((extent - 1) * step for extent, step in zip(size, stride, strict=True))
             outside = last >= flat.numel()
+        else:
+            outside = offset > flat.numel() or math.prod(filter(None, size)) >= _LIMIT
         if outside:
-            raise damaged(
-                self._file,
-                f"a tensor of shape {str(size)[:80]} reaches outside its storage of {flat.numel()} elements",
-            )
+            problem = f"a tensor of shape {size} reaches outside its storage of {flat.numel()} elements"
+            raise damaged(self._file, problem)
         beyond = (elements - flat.numel()) * flat.element_size()
         if beyond > 0:
             self._budget -= beyond
             if self._budget < 0:
-                raise damaged(self._file, f"a tensor of shape {str(size)[:80]} stands for more memory than the file")
+                raise damaged(self._file, f"a tensor of shape {size} stands for more memory than the file")
         return torch.as_strided(flat, size, stride, flat.storage_offset() + offset)
 
     # What torch's own pickles call, by the arguments that they give.
@@ -161,8 +162,14 @@ class Storages:
             "torch._tensor._rebuild_from_type_v2": self._of_type,
             "torch.Size": lambda arguments: tuple(arguments[0]) if arguments else (),
             "torch.device": _device,
-            "torch.serialization._get_layout": lambda arguments: str(arguments[0]),
         }
+
+    @staticmethod
+    def constants() -> dict[str, Any]:
+        """By dotted path: the names in torch that stand for a value, its element types."""
+        import torch
+
+        return {f"torch.{name}": value for name, value in vars(torch).items() if isinstance(value, torch.dtype)}
 
     def _tensor(self, arguments: tuple[Any, ...]) -> torch.Tensor:
         flat, offset, size, stride = arguments[:4]
@@ -172,12 +179,9 @@ class Storages:
     def _tensor_of_bytes(self, arguments: tuple[Any, ...]) -> torch.Tensor:
         import torch
 
-        flat, offset, size, stride, learns, _, dtype = arguments[:7]
-        if not isinstance(dtype, ClassReference) or not hasattr(torch, dtype.name):
-            raise ValueError("its element type is unknown")
-        kind = getattr(torch, dtype.name)
+        flat, offset, size, stride, learns, _, kind = arguments[:7]
         if not isinstance(kind, torch.dtype):
-            raise ValueError(f"{dtype.name} is no element type")
+            raise ValueError("its element type is unknown")
         if self._swapped and kind.itemsize > 1:
             raise ValueError("its bytes are in big-endian order and of no declared type")
         whole = flat[: flat.numel() // kind.itemsize * kind.itemsize].view(kind)
@@ -208,9 +212,11 @@ def _marked(tensor: torch.Tensor, learns: Any, notes: tuple[Any, ...]) -> torch.
     return tensor
 
 
-def _device(arguments: tuple[Any, ...]) -> str:
-    return ":".join(str(part) for part in arguments)
+def _device(arguments: tuple[Any, ...]) -> torch.device:
+    import torch
+
+    return torch.device(*arguments[:2])
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**62
+    return type(value) is int and 0 <= value < _LIMIT

@@ -46,6 +46,7 @@ def read_zip(stream: BinaryIO, file: Path, file_bytes: int, *, trusted: bool) ->
             records.pickle(),
             file,
             makers=storages.makers() | plain_values.makers(),
+            constants=storages.constants(),
             persistent=storages.persistent,
             trusted=trusted,
         )
@@ -192,11 +193,18 @@ def read_legacy(stream: BinaryIO, file: Path, file_bytes: int, *, trusted: bool)
     part()  # the magic number, by which the file was recognised
     protocol, system = part(), part()
     if protocol != LEGACY_PROTOCOL or not isinstance(system, dict):
-        raise damaged(file, f"its format has the number {str(protocol)[:20]}, not {LEGACY_PROTOCOL}")
+        raise damaged(file, f"its format is not the one of number {LEGACY_PROTOCOL}")
     swapped = system.get("little_endian", True) is not (sys.byteorder == "little")
     storages = Storages(file, file_bytes, expected.read)
     makers = storages.makers() | plain
-    content = pickles.load(source, file, makers=makers, persistent=storages.persistent, trusted=trusted)
+    content = pickles.load(
+        source,
+        file,
+        makers=makers,
+        constants=storages.constants(),
+        persistent=storages.persistent,
+        trusted=trusted,
+    )
     keys = part()
     if not isinstance(keys, list):
         raise damaged(file, "the list of its storages is missing")
