@@ -176,9 +176,15 @@ def distance_head(given: Given, children: dict[str, nn.Module]) -> Head:
     return kind(given, children)
 
 
+def head_of_models(given: Given, children: dict[str, nn.Module]) -> Head:
+    """A `Detect` layer of `models.yolo`: YOLOv5's has anchors; YOLOv9's code has one of that name without."""
+    return AnchorHead(given, children) if "m" in children else DistanceHead(given, children)
+
+
 HEADS: dict[str, Callable[[Given, dict[str, nn.Module]], Head]] = {
-    "models.yolo.Detect": AnchorHead,
+    "models.yolo.Detect": head_of_models,
     "models.yolo.DDetect": DistanceHead,
+    "models.yolo.DualDetect": DualHead,
     "models.yolo.DualDDetect": DualHead,
     "ultralytics.Detect": distance_head,
     "ultralytics.v10Detect": OneToOneHead,
