@@ -128,7 +128,8 @@ def _bring(known: Known, addresses: Sequence[str], part: Part, progress: bool, p
         before = part.bytes
         url = addresses[failures % len(addresses)]
         try:
-            return download(known.name, url, part, expected=known.bytes, progress=progress)
+            download(known.name, url, part, expected=known.bytes, progress=progress)
+            return
         except BrokenOffError as error:
             failures = 1 if part.bytes > before else failures + 1
             if failures >= TRIES or attempt == TRIES_IN_ALL - 1:
