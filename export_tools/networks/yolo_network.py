@@ -55,11 +55,22 @@ class YoloNetwork(nn.Module):
 
 
 def build(skeleton: Skeleton, *, width: int, height: int) -> YoloNetwork:
-    """Rebuild the network, put its weights in, fold its batch norms and lay its grids for one input size.
+    """Rebuild the network for one input size, for inference: batch norms folded, grids laid.
 
     Args:
         skeleton: the pickled network: one child `model`, a sequence of layers that know what they read.
         width, height: pixels, multiples of `stride(skeleton)`.
+
+    Raises:
+        LayoutError: as `assemble`.
+    """
+    network = assemble(skeleton, width=width, height=height)
+    fuse(network)
+    return network
+
+
+def assemble(skeleton: Skeleton, *, width: int, height: int) -> YoloNetwork:
+    """Rebuild the network with its weights as they are, batch norms of their own; otherwise as `build`.
 
     Raises:
         LayoutError: names the layer whose class is not known, whose parts do not fit or whose weights are missing,
@@ -75,10 +86,7 @@ def build(skeleton: Skeleton, *, width: int, height: int) -> YoloNetwork:
     _fill(network, skeleton.tensors())
     network.eval().requires_grad_(False)
     try:
-        for module in network.modules():
-            if isinstance(module, Head):
-                module.settle()
-        fuse(network)
+        network.head.settle()
         network.head.lay_out(width, height)
         with torch.no_grad():
             network(torch.zeros(1, 3, height, width))
