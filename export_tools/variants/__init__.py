@@ -5,7 +5,7 @@ In the order in which a bundle lists them; a device takes the first that one of 
 
 from __future__ import annotations
 
-from export_tools.variants import onnxruntime_variants
+from export_tools.variants import onnxruntime_variants, openvino_variants, tensorrt_variants
 from export_tools.variants.protocol import Variant
 
 VARIANTS: dict[str, Variant] = {
@@ -14,5 +14,9 @@ VARIANTS: dict[str, Variant] = {
         onnxruntime_variants.FP32,
         onnxruntime_variants.INT8,
         onnxruntime_variants.INT8_ARM64,
+        openvino_variants.FP16,
+        openvino_variants.INT8,
+        tensorrt_variants.FP16,
+        tensorrt_variants.INT8,
     )
 }

@@ -57,7 +57,7 @@ class OnnxRuntimeInt8:
     def make(self, source: FloatGraph, work: Path, *, also_float: Collection[str] = ()) -> Made:
         """As `Variant.make`."""
         ready = prepared(source.graph, work)
-        ranges = measured(ready, source.calibration, self.scheme.op_types, work)
+        ranges = measured(ready, source.calibration, work)
         graph = work / f"{self.name}.onnx"
         keep_float = {*source.float_nodes, *also_float}
         return Made(graph, quantize(ready, graph, ranges, self.scheme, keep_float=keep_float))

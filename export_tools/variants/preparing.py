@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,26 @@ def prepared(graph: Path, work: Path) -> Path:
         _prepare(graph, partial)
         partial.replace(file)
     return file
+
+
+def tail(model: onnx.ModelProto, keep_float: Collection[str]) -> set[str]:
+    """Names of the nodes after the last computing ones that may leave float32: a detector's decode, a pooling.
+
+    Boxes in pixels are numerically much larger than scores: here nothing is rounded.
+
+    Args:
+        keep_float: names of computing nodes that do not count, so that they are part of the tail where nothing but
+            float follows.
+    """
+    feeding: set[str] = set()
+    after = set()
+    for node in reversed(model.graph.node):
+        computes = node.op_type in COMPUTING and node.name not in keep_float
+        if computes or feeding.intersection(node.output):
+            feeding.update(node.input)
+        else:
+            after.add(node.name)
+    return after
 
 
 def _prepare(graph: Path, file: Path) -> None:

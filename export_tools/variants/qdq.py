@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from edge_runtime.errors import CamtrapEdgeError
 from export_tools.variants.preparing import COMPUTING
 from export_tools.variants.ranges import Ranges
 
@@ -37,14 +38,17 @@ class Scheme:
 def quantize(
     prepared: Path, int8: Path, ranges: Ranges, scheme: Scheme, *, keep_float: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Quantize `prepared` into `int8`; the graph's own outputs stay in float32.
+    """Quantize `prepared` into `int8`; the graph's own outputs stay as they are.
 
     Args:
         prepared: a graph from `preparing.prepared`.
-        ranges: of every tensor that nodes of the scheme's types read and write (`ranges.measured`).
+        ranges: of its tensors (`ranges.measured`).
         keep_float: names of nodes that are not quantized.
 
     Returns the names of the computing nodes that were.
+
+    Raises:
+        CamtrapEdgeError: a tensor that would be quantized holds NaN or infinite values.
     """
     import onnx
     from onnxruntime.quantization import QuantType
@@ -53,7 +57,12 @@ def quantize(
 
     model = onnx.load(str(prepared))
     left_out = set(keep_float) | (set() if scheme.dynamic_products else _dynamic_products(model))
-    limits = {name: tuple(np.array(limit, np.float32) for limit in pair) for name, pair in ranges.items()}
+    nodes = [node for node in model.graph.node if node.op_type in scheme.op_types and node.name not in left_out]
+    touched = {name for node in nodes for name in (*node.input, *node.output)} & ranges.keys()
+    for name in sorted(touched):
+        if not np.isfinite(ranges[name]).all():
+            raise CamtrapEdgeError(f"{prepared.name}: the tensor '{name}' holds NaN or infinite values on a photo")
+    limits = {name: tuple(np.array(limit, np.float32) for limit in ranges[name]) for name in touched}
     quantizer = QDQQuantizer(
         model,
         per_channel=True,
@@ -73,12 +82,9 @@ def quantize(
     quantizer.quantize_model()
     quantized = quantizer.model.model
     _float_outputs(quantized)
+    quantizer.model.topological_sort()
     onnx.save(quantized, str(int8))
-    return tuple(
-        node.name
-        for node in model.graph.node
-        if node.op_type in COMPUTING and node.op_type in scheme.op_types and node.name not in left_out
-    )
+    return tuple(node.name for node in nodes if node.op_type in COMPUTING)
 
 
 def _dynamic_products(model: onnx.ModelProto) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,49 +16,43 @@ from edge_runtime.errors import CamtrapEdgeError
 if TYPE_CHECKING:
     import onnx
 
-log = logging.getLogger(__name__)
-
 Ranges = Mapping[str, tuple[float, float]]
 """Tensor name to its smallest and its largest value."""
 
 
-def measured(prepared: Path, tensors: Sequence[NDArray[np.float32]], op_types: Iterable[str], work: Path) -> Ranges:
-    """Ranges of what nodes of `op_types` read and write; measured once for each folder `work` and kept there.
+def measured(prepared: Path, tensors: Sequence[NDArray[np.float32]], work: Path) -> Ranges:
+    """Ranges of every float tensor but weights; measured once for each folder `work` and kept there.
 
-    One picture is in memory at a time, and of each tensor only its range is kept.
+    One picture is in memory at a time, and of each tensor only its range is kept. A range may hold NaN or infinite
+    values, where the graph does.
 
     Args:
         prepared: a graph from `preparing.prepared`.
         tensors: calibration inputs, each with a batch of 1.
 
     Raises:
-        CamtrapEdgeError: there are no calibration inputs, or a tensor holds NaN or infinite values.
+        CamtrapEdgeError: there are no calibration inputs.
     """
     file = work / "ranges.json"
-    types = sorted(set(op_types))
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    fits = kept.get("graph") == sha256_of(prepared) and set(types) <= set(kept.get("op_types", ()))
-    if not fits:
+    if kept.get("graph") != sha256_of(prepared):
         if not len(tensors):
             raise CamtrapEdgeError("INT8 needs the ranges that real photos give: name some with --calibrate DIR")
-        kept = {"graph": sha256_of(prepared), "op_types": types, "pictures": len(tensors)}
-        kept["ranges"] = _measure(prepared, tensors, types)
+        kept = {"graph": sha256_of(prepared), "pictures": len(tensors), "ranges": _measure(prepared, tensors)}
         partial = file.with_suffix(".partial")
         partial.write_text(json.dumps(kept), encoding="utf-8")
         partial.replace(file)
     return {name: (low, high) for name, (low, high) in kept["ranges"].items()}
 
 
-def _measure(
-    prepared: Path, tensors: Iterable[NDArray[np.float32]], op_types: Sequence[str]
-) -> dict[str, tuple[float, float]]:
+def _measure(prepared: Path, tensors: Iterable[NDArray[np.float32]]) -> dict[str, tuple[float, float]]:
     import onnx
     import onnxruntime
     from tqdm import tqdm
 
     model = onnx.load(str(prepared))
     input_name = model.graph.input[0].name
-    names = _tensors_of(model, op_types)
+    names = _tensors_of(model)
     _watch(model, names)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -72,9 +65,6 @@ def _measure(
     for tensor in tqdm(tensors, desc="calibrating", unit="picture", disable=None):
         seen.append(np.array(session.run(watched, {input_name: tensor}), np.float32).reshape(-1, 2))
     every = np.stack(seen)
-    for place, name in enumerate(names):
-        if not np.isfinite(every[:, place]).all():
-            raise CamtrapEdgeError(f"{prepared.name}: the tensor '{name}' holds NaN or infinite values on a photo")
     lows, highs = every[:, :, 0].min(axis=0), every[:, :, 1].max(axis=0)
     return {name: (float(low), float(high)) for name, low, high in zip(names, lows, highs, strict=True)}
 
@@ -82,16 +72,14 @@ def _measure(
 _LOW, _HIGH = "/smallest", "/largest"
 
 
-def _tensors_of(model: onnx.ModelProto, op_types: Sequence[str]) -> list[str]:
-    """Names of the float tensors, no weights, that nodes of these types read or write; in the graph's order."""
+def _tensors_of(model: onnx.ModelProto) -> list[str]:
+    """Names of the graph's float tensors, no weights, in its order."""
     import onnx
 
     values = [*model.graph.value_info, *model.graph.input, *model.graph.output]
     floats = {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
-    weights = {tensor.name for tensor in model.graph.initializer}
-    nodes = [node for node in model.graph.node if node.op_type in op_types]
-    names = [name for node in nodes for name in (*node.input, *node.output)]
-    return [name for name in dict.fromkeys(names) if name in floats - weights]
+    names = [entry.name for entry in model.graph.input] + [name for node in model.graph.node for name in node.output]
+    return [name for name in names if name in floats]
 
 
 def _watch(model: onnx.ModelProto, names: Sequence[str]) -> None:
