@@ -38,6 +38,7 @@ PREFIXES = (
     "torch.serialization._get_layout",
     "torch._tensor._rebuild_from_type",
     "torch._C.Generator",
+    "torch._C._nn.",
     "torch.utils.data.",
     "numpy.core.",
     "numpy._core.",

@@ -76,6 +76,8 @@ class _Records:
                 "a TorchScript program, not a checkpoint: its network is code, which is not run here",
                 hint="export it to ONNX where it was made, and use 'edge-export import'",
             )
+        notes = [name for name in self._entries if name.rpartition("/")[2] == _INFO]
+        self._notes = self._entries[notes[0]] if len(notes) == 1 else None
         self._check_sizes(file_bytes)
         order = self._text("byteorder", sys.byteorder)
         if order not in ("little", "big"):
@@ -83,8 +85,10 @@ class _Records:
         self.swapped = order != sys.byteorder
 
     def _check_sizes(self, file_bytes: int) -> None:
-        # torch.save never compresses, so what the records declare can never be more than the file holds.
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in self._entries.values()):
+        # torch.save never compresses, so what the records declare can never be more than the file holds. The notes are
+        # put in later, by other programs.
+        entries = [entry for entry in self._entries.values() if entry is not self._notes]
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise CheckpointError(
                 self._file,
                 "its records are compressed, which torch.save never does",
@@ -92,7 +96,7 @@ class _Records:
             )
         if any(entry.flag_bits & 1 for entry in self._entries.values()):
             raise CheckpointError(self._file, "its records are encrypted", hint="get the file as torch.save wrote it")
-        if sum(entry.file_size for entry in self._entries.values()) > file_bytes:
+        if sum(entry.file_size for entry in entries) > file_bytes:
             raise damaged(self._file, "its records declare more bytes than the file has")
 
     def pickle(self) -> pickles.Source:
@@ -108,11 +112,10 @@ class _Records:
         return self._bytes(entry)
 
     def info(self) -> Mapping[str, Any]:
-        name = f"{self._root}/{_INFO}"
-        if name not in self._entries:
+        if self._notes is None:
             return {}
         try:
-            info = json.loads(self._bytes(self._whole(name, MAX_INFO_BYTES)))
+            info = json.loads(self._bytes(self._whole(self._notes.filename, MAX_INFO_BYTES)))
         except (ValueError, RecursionError) as error:
             raise damaged(self._file, f"its {_INFO} is no JSON") from error
         if not isinstance(info, dict):

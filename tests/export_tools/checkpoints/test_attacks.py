@@ -37,7 +37,9 @@ ATTACKS: dict[str, Callable[[str], bytes]] = {
     "obj": lambda m: b"(cposix\nsystem\n" + text(f"touch {m}") + b"o.",
     "stack global": lambda m: b"\x80\x04\x8c\x05posix\x8c\x06system\x93(" + text(f"touch {m}") + b"tR.",
     "newobj": lambda m: f"\x80\x02c{LIVE}\nRunsWhenMade\n(".encode("latin-1") + text(m) + b"t\x81.",
-    "newobj ex": lambda m: f"\x80\x04c{LIVE}\nRunsWhenNamed\n)}}".encode("latin-1") + text("path") + text(m) + b"s\x92.",
+    "newobj ex": lambda m: (
+        f"\x80\x04c{LIVE}\nRunsWhenNamed\n)}}".encode("latin-1") + text("path") + text(m) + b"s\x92."
+    ),
     "build": lambda m: f"\x80\x02c{LIVE}\nRunsWhenBuilt\n)\x81".encode("latin-1") + text(m) + b"b.",
     "eval": lambda m: b"cbuiltins\neval\n(" + text(f"open({m!r}, 'w').close()") + b"tR.",
     "exec by its old name": lambda m: b"c__builtin__\nexec\n(" + text(f"open({m!r}, 'w').close()") + b"tR.",
