@@ -14,15 +14,16 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 def is_timm(checkpoint: Checkpoint) -> bool:
-    """Whether the checkpoint says that it is timm's: an `architecture`, or timm's own training checkpoint. Never
-    raises."""
+    """Whether the checkpoint says that it is a classifier of timm's: an `architecture`, or timm's own training
+    checkpoint. Never raises."""
     content = checkpoint.content if isinstance(checkpoint.content, dict) else {}
     if "architecture" in content or ("arch" in content and "args" in content and "version" in content):
         return True
     try:
-        return "architecture" in read(checkpoint)
+        config = read(checkpoint)
     except CheckpointError:
         return False
+    return "architecture" in config and config.get("num_classes") != 0
 
 
 def read(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from edge_runtime.bundles.manifest import Preprocess, Task
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.checkpoints.errors import CheckpointError
@@ -23,10 +25,24 @@ from export_tools.networks import swin_keys, weights
 from export_tools.networks.packages import need
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 _INTERPOLATION: dict[str, Literal["linear", "cubic"]] = {"bilinear": "linear", "bicubic": "cubic"}
-_RECIPE = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode", "fixed_input_size", "classifier")
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What timm's `pretrained_cfg` says that matters here."""
+
+    input_size: tuple[int, int, int]
+    """Channels, height, width."""
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str
+    crop_pct: float | None = None
+    crop_mode: str | None = None
+    fixed_input_size: bool = False
+    classifier: Any = None
+    """Name of the last layer; distilled networks have two."""
 
 
 class TimmLoader:
@@ -42,16 +58,13 @@ class TimmLoader:
     def load(self, checkpoint: Checkpoint, request: Request) -> Model:
         config = hub_config.read(checkpoint)
         name = _architecture(checkpoint, request, config)
-        recipe = _recipe(name, config)
+        recipe = _recipe(checkpoint, name, config)
         # DeepFaune's wrapper puts a name of its own before every key.
         tensors = weights.stripped(weights.state_dict(checkpoint.content), "base_model.")
         if name.startswith("swin_"):
             tensors = swin_keys.modern(tensors)
         classes = _classes(checkpoint, name, recipe, tensors)
-        options: dict[str, Any] = dict(config.get("model_args") or {})
-        if request.size and recipe["fixed_input_size"]:
-            options["img_size"] = request.size[::-1]
-        network = need("timm").create_model(name, pretrained=False, num_classes=classes, **options)
+        network = _build(checkpoint, request, name, classes, config)
         weights.load_strictly(
             network, tensors, checkpoint.path, what=f"timm {name}", hint="name it: --family timm:resnet50"
         )
@@ -59,7 +72,7 @@ class TimmLoader:
         table = labels.resolve(request.labels, known, classes, checkpoint.path)
         from export_tools.networks.outputs import OneOutput
 
-        height, width = recipe["input_size"][1:]
+        _, height, width = recipe.input_size
         description = describing.classifier(
             checkpoint,
             request,
@@ -86,15 +99,36 @@ def _architecture(checkpoint: Checkpoint, request: Request, config: Mapping[str,
     return str(name)
 
 
-def _recipe(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    known = need("timm").get_pretrained_cfg(name).to_dict()
+def _recipe(checkpoint: Checkpoint, name: str, config: Mapping[str, Any]) -> Recipe:
+    try:
+        known = need("timm").get_pretrained_cfg(name).to_dict()
+    except RuntimeError as error:
+        raise CamtrapEdgeError(f"{checkpoint.path}: timm has no weights '{name}': {error}") from error
+    inner = config.get("pretrained_cfg")
     # Older configs have these keys at their top.
-    stated = {**config, **(config.get("pretrained_cfg") or {})}
-    return {key: stated.get(key, known.get(key)) for key in _RECIPE}
+    stated = {**config, **(inner if isinstance(inner, dict) else {})}
+    values = {key: stated.get(key, known.get(key)) for key in Recipe.__struct_fields__}
+    try:
+        return msgspec.convert(values, Recipe)
+    except msgspec.ValidationError as error:
+        file = checkpoint.path.parent / hub_config.CONFIG
+        raise CheckpointError(file, f"its recipe cannot be used: {error}", hint="get it again") from error
 
 
-def _classes(checkpoint: Checkpoint, name: str, recipe: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> int:
-    last = recipe["classifier"]
+def _build(checkpoint: Checkpoint, request: Request, name: str, classes: int, config: Mapping[str, Any]) -> nn.Module:
+    options = config.get("model_args")
+    options = dict(options) if isinstance(options, dict) else {}
+    if request.size and _recipe(checkpoint, name, config).fixed_input_size:
+        options["img_size"] = request.size[::-1]
+    try:
+        network: nn.Module = need("timm").create_model(name, pretrained=False, num_classes=classes, **options)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise CheckpointError(checkpoint.path, f"timm cannot build {name} with {options}: {error}") from error
+    return network
+
+
+def _classes(checkpoint: Checkpoint, name: str, recipe: Recipe, tensors: Mapping[str, Tensor]) -> int:
+    last = recipe.classifier
     key = f"{last}.weight"
     if not isinstance(last, str) or key not in tensors:
         raise CheckpointError(
@@ -103,17 +137,17 @@ def _classes(checkpoint: Checkpoint, name: str, recipe: Mapping[str, Any], tenso
     return len(tensors[key])
 
 
-def _preprocess(checkpoint: Checkpoint, recipe: Mapping[str, Any], size: tuple[int, int]) -> Preprocess:
-    mode = recipe["crop_mode"] or "center"
+def _preprocess(checkpoint: Checkpoint, recipe: Recipe, size: tuple[int, int]) -> Preprocess:
+    mode = recipe.crop_mode or "center"
     if mode not in ("center", "squash"):
         raise CheckpointError(checkpoint.path, f"its crop_mode '{mode}' is not known here", hint="center or squash")
-    if recipe["interpolation"] not in _INTERPOLATION:
-        raise CheckpointError(checkpoint.path, f"its interpolation '{recipe['interpolation']}' is not known here")
+    if recipe.interpolation not in _INTERPOLATION:
+        raise CheckpointError(checkpoint.path, f"its interpolation '{recipe.interpolation}' is not known here")
     centre = mode == "center"
     return Preprocess(
         resize="centre-crop" if centre else "stretch",
-        short_side=math.floor(min(size) / (recipe["crop_pct"] or 1.0)) if centre else None,
-        interpolation=_INTERPOLATION[recipe["interpolation"]],
-        mean=tuple(recipe["mean"]),
-        std=tuple(recipe["std"]),
+        short_side=math.floor(min(size) / (recipe.crop_pct or 1.0)) if centre else None,
+        interpolation=_INTERPOLATION[recipe.interpolation],
+        mean=recipe.mean,
+        std=recipe.std,
     )

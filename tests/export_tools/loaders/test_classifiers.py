@@ -224,6 +224,27 @@ def test_timms_config_beside_the_weights_says_everything(tmp_path: Path) -> None
     assert [label.name for label in model.labels] == ["lynx", "wolf", "unknown"]
 
 
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "is no JSON object"),
+        ('{"architecture": "resnet10t", "mean": "grey"}', "its recipe cannot be used"),
+        ('{"architecture": "resnet10t", "crop_mode": "border"}', "crop_mode 'border'"),
+        ('{"architecture": "resnet10t", "interpolation": "lanczos"}', "interpolation 'lanczos'"),
+        ('{"architecture": "resnet10t", "model_args": {"wings": 2}}', "cannot build resnet10t"),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_a_clear_error(tmp_path: Path, config: str, problem: str) -> None:
+    network = need("timm").create_model("resnet10t", num_classes=2)
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    names = tmp_path / "names.txt"
+    names.write_text("lynx\nwolf\n", encoding="utf-8")
+    checkpoint = saved(network.state_dict(), tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=problem):
+        TimmLoader().load(checkpoint, request(checkpoint, labels=names))
+
+
 def test_a_timm_swin_of_the_old_layout_loads_and_its_batch_is_free(tmp_path: Path) -> None:
     name = "swin_tiny_patch4_window7_224"
     network = random_networks.seeded(lambda: need("timm").create_model(name, num_classes=3)).eval()
