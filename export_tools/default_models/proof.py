@@ -18,6 +18,7 @@ from edge_runtime.models.taxonomy import Taxonomy
 from edge_runtime.values import Species
 from export_tools.accuracy.intervals import Share, wilson
 from export_tools.default_models.lite0_network import FEATURES, INPUT, OUTPUT
+from export_tools.proof.embedders import neighbours
 
 
 @dataclass(frozen=True)
@@ -71,20 +72,6 @@ def directions(features: NDArray[np.float32]) -> NDArray[np.float64]:
     vectors = features.astype(np.float64)
     normalised: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return normalised
-
-
-def neighbours(vectors: NDArray[np.float64], groups: Sequence[str]) -> NDArray[np.intp]:
-    """The place of each vector's nearest neighbour by cosine among those of other groups.
-
-    Args:
-        vectors: [N, D], of length 1.
-        groups: of each vector; those of one group (shots of one scene, say) are no neighbours of each other.
-    """
-    names = np.array(groups)
-    likeness = vectors @ vectors.T
-    likeness[names[:, None] == names[None]] = -np.inf
-    nearest: NDArray[np.intp] = likeness.argmax(axis=1)
-    return nearest
 
 
 def latency_ms(graphs: Sequence[Path], tensor: NDArray[np.float32], *, rounds: int = 60) -> list[float]:
