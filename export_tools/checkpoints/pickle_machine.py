@@ -55,7 +55,8 @@ class Machine:
         elif name in _CONSTANTS:
             self._stack.append(_CONSTANTS[name])
         elif name not in _IGNORED:
-            _STEPS.get(name, Machine._unknown)(self, argument)
+            step: Callable[[Machine, Any], None] = _STEPS.get(name, Machine._unknown)
+            step(self, argument)
 
     def result(self) -> Any:
         """The pickle's value, after its last instruction."""

@@ -94,8 +94,9 @@ def _array(data: Any, dtype: np.dtype[Any], shape: Any, order: str) -> np.ndarra
     if not isinstance(shape, tuple) or len(shape) > 32 or not all(type(n) is int and 0 <= n < 2**62 for n in shape):
         raise ValueError("an array's shape is impossible")
     # `reshape` refuses a shape that is not the number of elements that the bytes hold.
-    flat = np.frombuffer(_bytes((data,)), dtype=dtype) if len(data) else np.empty(0, dtype)
-    return flat.reshape(shape, order="F" if order == "F" else "C").copy()
+    flat: np.ndarray[Any, Any] = np.frombuffer(_bytes((data,)), dtype=dtype) if len(data) else np.empty(0, dtype)
+    shaped: np.ndarray[Any, Any] = flat.reshape(shape, order="F" if order == "F" else "C").copy()
+    return shaped
 
 
 def _array_of_state(arguments: tuple[Any, ...]) -> Any:

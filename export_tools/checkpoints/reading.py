@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.checkpoints import catalogue, foreign, torch_files
 from export_tools.checkpoints.catalogue import Known
-from export_tools.checkpoints.errors import CheckpointError
+from export_tools.checkpoints.errors import CheckpointError, damaged
 
 __all__ = ["Checkpoint", "CheckpointError", "read"]
 
@@ -64,6 +65,8 @@ def read(path: Path, *, trust_pickle: bool = False) -> Checkpoint:
     except MemoryError as error:
         raise CheckpointError(path, "there is not enough memory to read it", hint="close other programs") from error
     except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise damaged(path, "it points to places outside itself") from error
         raise CheckpointError(path, f"cannot be read: {error.strerror or error}", hint="check the disk") from error
 
 

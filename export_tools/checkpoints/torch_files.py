@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import zipfile
@@ -100,7 +101,7 @@ class _Records:
             raise damaged(self._file, "its records declare more bytes than the file has")
 
     def pickle(self) -> pickles.Source:
-        return BoundedSource(self._archive.open(self._whole(f"{self._root}/data.pkl", MAX_PICKLE_BYTES)))
+        return BoundedSource(io.BytesIO(self._bytes(self._whole(f"{self._root}/data.pkl", MAX_PICKLE_BYTES))))
 
     def storage(self, key: str, length: int) -> bytearray:
         name = f"{self._root}/data/{key}"
@@ -141,7 +142,7 @@ class _Records:
             with self._archive.open(entry) as record:
                 view, done = memoryview(data), 0
                 while done < len(data):
-                    count = record.readinto(view[done : done + 16 * 1024 * 1024])
+                    count = record.readinto(view[done : done + 16 * 1024 * 1024])  # type: ignore[attr-defined]
                     if not count:
                         raise EOFError("it ends early")
                     done += count

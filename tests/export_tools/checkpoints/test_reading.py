@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pickle
+import random
 import subprocess
 import sys
 import types
@@ -287,6 +288,24 @@ def test_a_changed_pickle_reads_or_is_an_error_and_never_anything_else(data: st.
         pass
     finally:
         file.unlink(missing_ok=True)
+
+
+@FORMATS
+def test_a_file_changed_anywhere_reads_or_is_an_error_and_never_anything_else(new: bool, tmp_path: Path) -> None:
+    whole = saved({"w": torch.rand(5), "n": nn.Linear(2, 2), "s": {1}}, tmp_path / "a.pt", new).read_bytes()
+    chance, file = random.Random(7), tmp_path / "changed.pt"
+    refused = 0
+    for _ in range(300):
+        changed = bytearray(whole)
+        for _ in range(chance.choice([1, 2, 5])):
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+        del changed[(at := chance.randrange(len(changed))) : at + chance.choice([0, 0, 0, 20])]
+        file.write_bytes(changed)
+        try:
+            read(file, trust_pickle=True)
+        except CheckpointError:
+            refused += 1
+    assert refused > 100
 
 
 def test_a_module_that_holds_itself_or_no_tensors_is_an_error() -> None:
