@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
-.PHONY: help setup train-env train-detector run test check lint system-deps megadetector-env bench-memory eval-default clean
+.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-memory eval-default clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -21,7 +21,7 @@ setup: $(VENV)/.installed            ## make .venv and install everything into i
 run: setup       ## a card goes in, events come out: sample card, or CARD=/path; ONCE=1 ends by itself
 	@$(BIN)/python -m edge_runtime.tryout --detector "$(DETECTOR)" $(if $(CARD),--card "$(CARD)") $(if $(ONCE),--once)
 
-test: setup check train-env megadetector-env   ## everything that is checked, set-up included
+test: setup check workstation-env megadetector-env   ## everything that is checked, set-up included
 	$(BIN)/python -m pytest $(PYTEST)
 
 check: setup lint                    ## ruff, mypy in strict mode, the README's commands
@@ -53,16 +53,16 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[test]'
 	@touch $@
 
-train-env: $(VENV)/.installed-train   ## what making the default models takes as well (torch)
+workstation-env: $(VENV)/.installed-workstation   ## what exporting and training take as well (torch, OpenVINO, NNCF ...)
 
-train-detector: train-env $(IMPORTED)   ## the package's detector anew from ASSETS/training; goes on where it was cut off
+train-detector: workstation-env $(IMPORTED)   ## the package's detector anew from ASSETS/training; goes on where it was cut off
 	MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=100000000000 \
 	$(BIN)/python -m export_tools.default_models.detector --training "$(ASSETS)/training" --work training-run \
 		--assets "$(ASSETS)" --against $(IMPORTED) -o edge_runtime/bundles/default/detector --replace \
 		--float export_tools/default_models/detector/float.onnx $(TRAIN)
 
-$(VENV)/.installed-train: $(VENV)/.installed
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[train]'
+$(VENV)/.installed-workstation: $(VENV)/.installed
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[export,train,tensorrt-check]'
 	@touch $@
 
 # The `megadetector` package checks our results file; what it wants beside it is heavy, so it lives by itself.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.bundles.manifest import Task
-from edge_runtime.bundles.tables import Label
+from edge_runtime.bundles.tables import Label, Taxon
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.bundle_writer import Description
 
@@ -46,14 +46,17 @@ class Model:
     """One model, ready for export."""
 
     family: str
-    network: nn.Module
-    """In eval mode, float32, on the CPU. `forward(image)` takes [N, 3, height, width], float32, pre-processed as
-    `description` says, and returns a tuple of tensors, one per name in `outputs`. A detector's are those of the head
-    `decoded`: boxes [N, A, 4] `xyxy` in pixels of the input, scores [N, A, classes], 0..1."""
+    network: nn.Module | None
+    """None where there is only a graph. In eval mode, float32, on the CPU. `forward(image)` takes [N, 3, height,
+    width], float32, pre-processed as `description` says, and returns a tuple of tensors, one per name in `outputs`. A
+    detector's are those of the head `decoded`: boxes [N, A, 4] `xyxy` in pixels of the input, scores [N, A, classes],
+    0..1."""
     outputs: tuple[str, ...]
     description: Description
     labels: tuple[Label, ...] = ()
     """By output class; empty for an embedder."""
+    taxa: tuple[Taxon, ...] = ()
+    """What a classifier may answer with where it is sure of no single label."""
     any_batch: bool = False
     """Whether the graph takes any number of images (classifiers, embedders), or one."""
     float_modules: tuple[str, ...] = ()
