@@ -83,10 +83,7 @@ def test_pictures_are_small_and_carry_no_metadata(detector: Bundle, photos: Path
             assert len(data) < golden.BYTES
 
 
-@pytest.mark.parametrize(
-    ("factors", "says"),
-    [((0.5, 1, 1), "confidence"), ((0, 1, 1), "not found"), ((-1, -1, -1), "nobody expects|not found")],
-)
+@pytest.mark.parametrize(("factors", "says"), [((0.5, 1, 1), "confidence"), ((0, 1, 1), "not found")])
 def test_a_damaged_detector_fails_its_golden_samples(
     detector: Bundle, photos: Path, tmp_path: Path, factors: tuple[float, float, float], says: str
 ) -> None:
