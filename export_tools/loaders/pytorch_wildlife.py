@@ -13,6 +13,7 @@ and 63 %. So it is `linear`, although `area` is nearer where both sides shrink t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ from export_tools.networks import weights
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 SIDE = 224
 SOURCE = "Pytorch-Wildlife, https://github.com/microsoft/CameraTraps, arXiv:2405.12930"
@@ -74,7 +77,9 @@ class PytorchWildlifeLoader:
     def load(self, checkpoint: Checkpoint, request: Request) -> Model:
         tensors = weights.stripped(weights.state_dict(checkpoint.content), "net.")
         architecture, outputs = _architecture(checkpoint, tensors), len(tensors["classifier.weight"])
-        known = PUBLISHED.get((architecture, outputs)) if request.labels is None or outputs == 1 else None
+        known = PUBLISHED.get((architecture, outputs)) if request.labels is None else None
+        if known:
+            log.warning("%s: taken for %s by its shapes; --labels says otherwise", checkpoint.path, known.text)
         table = labels.resolve(
             request.labels, labels.table(known.table) if known else (), max(outputs, 2), checkpoint.path
         )

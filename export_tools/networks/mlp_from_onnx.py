@@ -66,7 +66,6 @@ class _Layer:
 
 def _layers(file: Path, graph: Any) -> tuple[list[_Layer], str]:
     """The layers in order, and what comes after the last."""
-    numpy_helper = need("onnx.numpy_helper")
     constants = {tensor.name: tensor for tensor in graph.initializer}
     if len(graph.input) != 1:
         raise CheckpointError(file, f"has {len(graph.input)} inputs, not one", hint=HINT)
@@ -75,9 +74,9 @@ def _layers(file: Path, graph: Any) -> tuple[list[_Layer], str]:
     for _ in range(len(graph.node)):
         node = _next(file, graph, here)
         if node.op_type == "MatMul" and weight is None and node.input[1] in constants:
-            weight = numpy_helper.to_array(constants[node.input[1]])
+            weight = _array(file, constants[node.input[1]])
         elif node.op_type == "Add" and weight is not None and node.input[1] in constants:
-            pending.append((weight, numpy_helper.to_array(constants[node.input[1]]).reshape(-1)))
+            pending.append((weight, _array(file, constants[node.input[1]]).reshape(-1)))
             weight = None
         elif node.op_type in ("Relu", "Tanh", "Sigmoid") and pending and not _ends(graph, node):
             layers.append(_Layer(*pending.pop(), node.op_type))
@@ -92,6 +91,15 @@ def _layers(file: Path, graph: Any) -> tuple[list[_Layer], str]:
         if len(pending) > 1:
             raise CheckpointError(file, f"two layers without an activation before '{node.name}'", hint=HINT)
     raise CheckpointError(file, "has no softmax or sigmoid at its end", hint=HINT)
+
+
+def _array(file: Path, tensor: Any) -> Any:
+    if tensor.external_data:
+        raise CheckpointError(file, f"keeps '{tensor.name}' in another file", hint=HINT)
+    try:
+        return need("onnx.numpy_helper").to_array(tensor)
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(file, f"'{tensor.name}' is damaged: {error}", hint="export the folder again") from error
 
 
 def _next(file: Path, graph: Any, name: str) -> Any:
@@ -123,6 +131,8 @@ def _perceptron(file: Path, layers: Sequence[_Layer], final: str, columns: tuple
 
     activations = {"Relu": nn.ReLU, "Tanh": nn.Tanh, "Sigmoid": nn.Sigmoid}
     modules: list[nn.Module] = []
+    if any(layer.weight.ndim != 2 for layer in layers):
+        raise CheckpointError(file, "multiplies by something that is no matrix", hint=HINT)
     width = layers[0].weight.shape[0]
     for layer in layers:
         inside, outside = layer.weight.shape

@@ -167,12 +167,10 @@ def test_a_softmax_strategys_folder_of_two_classes_answers_as_its_perceptron(tmp
 
 
 def test_labels_follow_the_perceptrons_columns_where_it_never_saw_a_class(tmp_path: Path) -> None:
-    project = Project(tmp_path, CLASSES)
-    embeddings = project.scaler.transform(project.embed(project.pieces))
-    seen = np.array([0, 2] * 6)
-    perceptron = MLPClassifier((4,), max_iter=5, random_state=1).fit(embeddings, seen)
-    active_learning_folder.write_classifier(project.folder / "classifier.onnx", perceptron)
-    assert [label.name for label in project.load(legacy_batch=True).labels] == ["badger", "lynx"]
+    perceptron = MLPClassifier((4,), max_iter=2).fit(np.eye(6, FEATURES), [0, 2] * 3)
+    active_learning_folder.write(tmp_path, active_learning_folder.Embedding(FEATURES), perceptron, CLASSES)
+    model = ActiveLearningLoader().load(read(tmp_path), Request(tmp_path, "classifier", legacy_batch=True))
+    assert [label.name for label in model.labels] == ["badger", "lynx"]
 
 
 def test_a_folder_without_one_of_its_files_is_not_recognised_and_the_file_is_named(tmp_path: Path) -> None:
@@ -217,6 +215,25 @@ def test_another_graph_than_a_perceptrons_is_refused_by_the_node_that_does_not_f
     next(node for node in model.graph.node if node.op_type == "Relu").op_type = "LeakyRelu"
     onnx.save(model, str(tmp_path / "classifier.onnx"))
     with pytest.raises(CheckpointError, match=r"LeakyRelu\) is not expected"):
+        mlp_from_onnx.read(tmp_path / "classifier.onnx")
+
+
+def test_a_graph_that_points_at_another_file_is_not_followed(project: Project, tmp_path: Path) -> None:
+    model = onnx.load(str(project.folder / "classifier.onnx"))
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../secret")
+    (tmp_path / "classifier.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError, match="'coefficient' in another file"):
+        mlp_from_onnx.read(tmp_path / "classifier.onnx")
+
+
+def test_weights_that_are_too_short_are_damaged(project: Project, tmp_path: Path) -> None:
+    model = onnx.load(str(project.folder / "classifier.onnx"))
+    model.graph.initializer[0].raw_data = b"1234"
+    (tmp_path / "classifier.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError, match="'coefficient' is damaged"):
         mlp_from_onnx.read(tmp_path / "classifier.onnx")
 
 

@@ -245,7 +245,7 @@ def test_a_config_that_cannot_be_used_is_a_clear_error(tmp_path: Path, config: s
         TimmLoader().load(checkpoint, request(checkpoint, labels=names))
 
 
-def test_a_timm_swin_of_the_old_layout_loads_and_its_batch_is_free(tmp_path: Path) -> None:
+def test_a_timm_swin_of_the_old_layout_loads_and_is_no_megadescriptor(tmp_path: Path) -> None:
     name = "swin_tiny_patch4_window7_224"
     network = random_networks.seeded(lambda: need("timm").create_model(name, num_classes=3)).eval()
     images = random_networks.pictures(224, 224)[:3]
@@ -258,13 +258,26 @@ def test_a_timm_swin_of_the_old_layout_loads_and_its_batch_is_free(tmp_path: Pat
     checkpoint = saved(old, tmp_path / "swin.pt")
     names = tmp_path / "names.txt"
     names.write_text("lynx\nwolf\nbear\n", encoding="utf-8")
+    assert recognised(checkpoint) == []
+    with pytest.raises(CheckpointError, match=r"surplus: head\.fc\.weight, head\.fc\.bias"):
+        MegaDescriptorLoader().load(checkpoint, request(checkpoint))
     model = TimmLoader().load(checkpoint, request(checkpoint, labels=names, family=f"timm:{name}"))
     (logits,) = random_networks.run(model, images)
     with torch.inference_mode():
         assert torch.equal(logits, network(images))
     assert float(logits.std(0).mean()) > 0.5
-    graph = random_networks.export(model, tmp_path / "swin.onnx", images)
-    assert np.abs(graph["logits"] - logits.numpy()).max() < 1e-4
+
+
+def test_a_wrappers_name_before_every_key_is_taken_off(tmp_path: Path) -> None:
+    network = need("timm").create_model("resnet10t", num_classes=2)
+    state = {f"base_model.{key}": tensor.half() for key, tensor in network.state_dict().items()}
+    names = tmp_path / "names.txt"
+    names.write_text("lynx\nwolf\n", encoding="utf-8")
+    checkpoint = saved({"state_dict": state, "args": {"num_classes": 2}}, tmp_path / "deepfaune.pt")
+    model = TimmLoader().load(checkpoint, request(checkpoint, labels=names, family="timm:resnet10t"))
+    assert {tensor.dtype for tensor in model.network.parameters()} == {torch.float32}
+    with pytest.raises(CheckpointError, match="nothing says which of timm's networks"):
+        TimmLoader().load(checkpoint, request(checkpoint, labels=names))
 
 
 def test_a_name_that_timm_lacks_is_an_error(tmp_path: Path) -> None:
