@@ -276,3 +276,24 @@ def test_the_auxiliary_branch_of_yolov9_changes_nothing(files: dict[str, Path]) 
     with torch.no_grad():
         scores = model.network(photo)[1]
         assert torch.equal(spoil("cv3")(photo)[1], scores) and not torch.equal(spoil("cv5")(photo)[1], scores)
+
+
+def test_the_runtime_runs_the_bundle_as_it_is(files: dict[str, Path], tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    import skimage.data
+
+    from edge_runtime.models.detector import Detector
+    from edge_runtime.values import Frame
+    from export_tools import bundle_writer, onnx_export
+
+    for number, layout in enumerate(("v5", "v10")):
+        model = load(files, layout, licence="AGPL-3.0")
+        onnx_export.export(model, tmp_path / "graph.onnx")
+        table = tmp_path / "labels.csv"
+        rows = [f"{index},{label.name},{label.kind}" for index, label in enumerate(model.labels)]
+        table.write_text("\n".join(["index,label,kind", *rows]) + "\n")
+        graph = bundle_writer.Graph(tmp_path / "graph.onnx", "onnxruntime-fp32", "onnxruntime", "fp32")
+        bundle = bundle_writer.write(tmp_path / str(number), model.description, [graph], labels=table)
+        found = Detector(bundle, threads=1).detect(Frame(skimage.data.chelsea()))
+        assert found and all(detection.confidence >= bundle.manifest.thresholds.keep for detection in found)
+        assert bundle.manifest.preprocess.rounding == "nearest"
