@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from export_tools.networks.merging import merged
+
 BINS = 16
 BATCH_NORM_EPS = 1e-3
 
@@ -43,12 +45,7 @@ class RepConv(nn.Module):
 
     def merge(self) -> None:
         """Replace both by one 3 x 3 convolution that gives the same."""
-        large, large_bias = _folded(self.conv1)
-        small, small_bias = _folded(self.conv2)
-        weight, bias = large + functional.pad(small, (1, 1, 1, 1)), large_bias + small_bias
-        self.merged = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
-        self.merged.weight = nn.Parameter(weight.float(), requires_grad=False)
-        self.merged.bias = nn.Parameter(bias.float(), requires_grad=False)
+        self.merged = merged((self.conv1.conv, self.conv1.bn), (self.conv2.conv, self.conv2.bn))
         del self.conv1, self.conv2
 
 
@@ -189,11 +186,3 @@ class Heads(nn.Module):
         """Bins of the four sides [N, A, 4 x bins] and logits of the classes [N, A, classes]."""
         pairs = [scale(x) for scale, x in zip(self.heads, maps, strict=True)]
         return torch.cat([sides for sides, _ in pairs], 1), torch.cat([logits for _, logits in pairs], 1)
-
-
-def _folded(block: Conv) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the convolution with its batch norm in it, float64."""
-    state = {name: value.double() for name, value in block.bn.state_dict().items()}
-    factor = state["weight"] / (state["running_var"] + block.bn.eps).sqrt()
-    weight = block.conv.weight.double() * factor[:, None, None, None]
-    return weight, state["bias"] - state["running_mean"] * factor
