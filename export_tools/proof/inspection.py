@@ -12,7 +12,7 @@ import msgspec
 from edge_runtime import checked_yaml
 from edge_runtime.bundles import bundle as bundles
 from edge_runtime.bundles.bundle import Bundle
-from edge_runtime.bundles.manifest import Manifest, Measure, Variant
+from edge_runtime.bundles.manifest import Manifest, Measure, Proof, Variant
 from edge_runtime.models import selftest
 
 _SHOWN = 6
@@ -89,7 +89,7 @@ def table(variants: Sequence[Variant]) -> list[str]:
                 f"{size(variant) / 1e6:.1f} MB",
                 f"{proof.latency_ms:.1f} ms" if proof and proof.latency_ms else "-",
                 f"{proof.speedup:.2f}" if proof and proof.speedup else "-",
-                proof.gate if proof else "-",
+                _gate(proof) if proof else "-",
                 f"{len(variant.kept_float)} nodes" if variant.kept_float else "-",
                 f"{proof.samples} samples" if proof else "-",
             )
@@ -103,6 +103,10 @@ def table(variants: Sequence[Variant]) -> list[str]:
 def size(variant: Variant) -> int:
     """Bytes of the graph and of what lies beside it."""
     return variant.bytes + sum(entry.bytes for entry in variant.files)
+
+
+def _gate(proof: Proof) -> str:
+    return "passed, unproven" if proof.gate == "passed" and proof.reasons else proof.gate
 
 
 def _details(variant: Variant) -> Iterable[str]:

@@ -115,7 +115,7 @@ def prove(
     variant: Variant,
     source: FloatGraph,
     work: Path,
-    judge: Judge,
+    judge: Judge | None,
     reference: Bundle,
     tensors: Sequence[NDArray[np.float32]],
     *,
@@ -125,7 +125,7 @@ def prove(
 
     Args:
         work: a folder of the variant's own, where ranges are kept between its graphs.
-        judge: of the reference, `judge_for`.
+        judge: of the reference, `judge_for`; None where there is nothing to compare on, and then there is no verdict.
         reference: the float32 graph on trial (`trial.of_description`).
         tensors: some inputs for the timing, at least one.
         seconds: after that no further layer is given back to float.
@@ -134,29 +134,15 @@ def prove(
         VariantRefusedError, CamtrapEdgeError: it cannot be made or run; says why.
     """
 
-    def bundle(made: Made) -> Bundle:
-        return trial.with_variant(reference, made.graph, engine=variant.proven_with, precision=variant.precision)
-
-    def look(made: Made) -> _Seen:
-        evidence = judge.evidence(bundle(made))
-        return _Seen(evidence, gate.judge(evidence))
-
-    made = variant.make(source, work)
-    seen = look(made)
     kept: tuple[KeptFloat, ...] = ()
     notes: tuple[str, ...] = ()
-    if not seen.passed and made.quantized:
-        changed = judge.part(worst(seen.evidence.each, RANKED_ON))
-        improved = revert.improve(
-            make=lambda nodes: variant.make(source, work, also_float=nodes),
-            judge=look,
-            quick=lambda tried: changed.evidence(bundle(tried)).loss,
-            quantized=made.quantized,
-            seconds=seconds,
-        )
-        made, kept, notes = improved.made, improved.kept_float, improved.notes
-        seen = look(made)
-    timing = speed.measure(bundle(made), reference, tensors) if timed_here(variant) else None
+    if judge is None or variant.name == REFERENCE:
+        made, seen = variant.make(source, work), _nothing_seen(variant)
+    else:
+        made, kept, notes, seen = _mended(variant, source, work, judge, reference, seconds)
+    timing = None
+    if timed_here(variant):
+        timing = speed.measure(_on_trial(variant, reference, made), reference, tensors)
     verdict = gate.judge_speed(seen.verdict, variant.precision, timing)
     proof = gate.proof(REFERENCE, seen.evidence, verdict, timing, notes)
     always = tuple(
@@ -174,6 +160,39 @@ def prove(
         proof=proof,
     )
     return Proven(graph, verdict, seen.evidence)
+
+
+def _mended(
+    variant: Variant, source: FloatGraph, work: Path, judge: Judge, reference: Bundle, seconds: float
+) -> tuple[Made, tuple[KeptFloat, ...], tuple[str, ...], _Seen]:
+    """The variant as it is where it passes, else with what had to go back to float."""
+
+    def look(made: Made) -> _Seen:
+        evidence = judge.evidence(_on_trial(variant, reference, made))
+        return _Seen(evidence, gate.judge(evidence))
+
+    made = variant.make(source, work)
+    seen = look(made)
+    if seen.passed or not made.quantized:
+        return made, (), (), seen
+    changed = judge.part(worst(seen.evidence.each, RANKED_ON))
+    improved = revert.improve(
+        make=lambda nodes: variant.make(source, work, also_float=nodes),
+        judge=look,
+        quick=lambda tried: changed.evidence(_on_trial(variant, reference, tried)).loss,
+        quantized=made.quantized,
+        seconds=seconds,
+    )
+    return improved.made, improved.kept_float, improved.notes, look(improved.made)
+
+
+def _on_trial(variant: Variant, reference: Bundle, made: Made) -> Bundle:
+    return trial.with_variant(reference, made.graph, engine=variant.proven_with, precision=variant.precision)
+
+
+def _nothing_seen(variant: Variant) -> _Seen:
+    why = "it is what the others are compared with" if variant.name == REFERENCE else "no photos to compare on"
+    return _Seen(Evidence(0, (), (), 0.0, ()), Verdict("none", (why,)))
 
 
 def timed_here(variant: Variant) -> bool:

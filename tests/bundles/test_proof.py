@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,28 @@ def test_a_write_that_fails_half_way_leaves_the_old_bundle_and_nothing_else(prov
         bundle_writer.write(proven.folder, described(proven), [graph], replace=True)
     assert bundles.load(proven.folder, task="detector").id == proven.id
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_disk_that_fills_up_leaves_no_half_written_bundle(colour_bundle: Path, tmp_path: Path) -> None:
+    # A process that may not write files beyond 4 KiB meets the same error as on a full disk, in the midst of the graph.
+    code = f"""
+import resource, sys
+import subprocess
+import sys
+from pathlib import Path
+from edge_runtime.bundles import bundle as bundles
+from edge_runtime.errors import BundleError
+from export_tools import bundle_writer
+plain = bundles.load(Path({str(colour_bundle)!r}), task="detector")
+described = {{name: getattr(plain.manifest, name) for name in bundle_writer.Description.__dataclass_fields__}}
+graph = bundle_writer.Graph(plain.path(plain.manifest.variants[0]), "fp32", "onnxruntime", "fp32")
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    bundle_writer.write(Path({str(tmp_path / "new")!r}), bundle_writer.Description(**described), [graph])
+except BundleError as error:
+    sys.exit(0 if "cannot be written" in str(error) else 3)
+sys.exit(4)
+"""
+    assert (colour_bundle / "graphs" / "fp32.onnx").stat().st_size > 4096
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert list(tmp_path.iterdir()) == []

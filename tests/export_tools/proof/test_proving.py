@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,31 @@ def test_the_reference_beside_itself_has_lost_nothing(tmp_path: Path) -> None:
     evidence = judge.evidence(reference)
     assert evidence.loss == pytest.approx(0.0, abs=1e-6)
     assert {measure.name: measure.value for measure in evidence.measures}["same most alike crop"] == 1.0
+
+
+def test_the_reference_itself_gets_a_latency_and_no_verdict(tmp_path: Path) -> None:
+    source, reference, judge = exported(tmp_path, planted=False)
+    proven = proving.prove(VARIANTS["onnxruntime-fp32"], source, tmp_path, judge, reference, source.calibration)
+    assert proven.passed and proven.verdict.gate == "none"
+    assert proven.graph.proof is not None and proven.graph.proof.latency_ms
+
+
+def test_without_photos_to_compare_on_there_is_no_verdict(tmp_path: Path) -> None:
+    source, reference, _ = exported(tmp_path, planted=True)
+    proven = proving.prove(VARIANTS["onnxruntime-int8-arm64"], source, tmp_path, None, reference, source.calibration)
+    assert proven.verdict.gate == "none" and "no photos" in proven.verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "here"), [("onnxruntime-int8", True), ("tensorrt-int8", False), ("tensorrt-fp16", False)]
+)
+def test_only_what_this_machine_runs_as_its_target_would_is_timed(name: str, here: bool) -> None:
+    assert proving.timed_here(VARIANTS[name]) is here
+
+
+def test_nodes_that_the_family_keeps_in_float_are_named(tmp_path: Path) -> None:
+    source, reference, judge = exported(tmp_path, planted=True)
+    kept = dataclasses.replace(source, float_nodes=frozenset({"conv3", nets.PLANTED}))
+    proven = proving.prove(INT8, kept, tmp_path, judge, reference, source.calibration)
+    assert [one.node for one in proven.graph.kept_float] == ["conv3", nets.PLANTED]
+    assert not [check for check in proven.evidence.checks if check.failed]
