@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from export_tools import columns
 from export_tools.building import Built, Row
-from export_tools.proof import inspection
 
 _HEADER = ("variant", "outcome", "size", "latency", "speedup", "what it keeps of the float graph")
 _TOLD = ("share of the reference's recall", "same label where the reference is sure", "cosine, mean")
@@ -23,7 +23,7 @@ def render(built: Built) -> str:
             f"(values up to {parity.scale:.3g}, {parity.inputs} inputs)"
         )
     lines += [f"  {note}" for note in built.notes]
-    lines += ["", *inspection.columns([_HEADER, *map(_cells, built.rows)])]
+    lines += ["", *columns.aligned([_HEADER, *map(_cells, built.rows)])]
     for row in built.rows:
         lines += [f"  {row.variant}: {reason}" for reason in row.reasons]
     return "\n".join(lines) + "\n"

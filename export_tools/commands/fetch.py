@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from export_tools import columns
 from export_tools.checkpoints import catalogue, fetching
-from export_tools.proof import inspection
 
 
 def add(commands: Any) -> None:
@@ -50,6 +50,6 @@ def _list(*, as_json: bool) -> int:
         sys.stdout.write(json.dumps([dataclasses.asdict(row) for row in rows], indent=2) + "\n")
         return 0
     header = tuple(field.name for field in dataclasses.fields(catalogue.Row))
-    for line in inspection.columns([header, *(dataclasses.astuple(row) for row in rows)]):
+    for line in columns.aligned([header, *(dataclasses.astuple(row) for row in rows)]):
         sys.stdout.write(line + "\n")
     return 0
