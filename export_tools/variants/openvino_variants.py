@@ -99,15 +99,16 @@ def _quantize(model: Any, tensors: Sequence[NDArray[np.float32]], left_out: Sequ
     nncf = import_module("nncf")
     # A product of two activations is attention: NNCF keeps its sums exact if it is told.
     attends = any(_is_dynamic_product(operation) for operation in model.get_ordered_ops())
-    pictures = tensors[:: max(1, len(tensors) // MOST_PICTURES)][:MOST_PICTURES]
+    places = range(0, len(tensors), -(-len(tensors) // MOST_PICTURES))
     with _quiet(logging.getLogger("nncf")):
         try:
             return nncf.quantize(
                 model,
-                nncf.Dataset(pictures),
+                # Places and not pictures, so that one picture at a time has to be in memory.
+                nncf.Dataset(places, tensors.__getitem__),
                 model_type=nncf.ModelType.TRANSFORMER if attends else None,
                 target_device=nncf.TargetDevice.CPU,
-                subset_size=len(pictures),
+                subset_size=len(places),
                 ignored_scope=nncf.IgnoredScope(names=list(left_out), validate=False),
             )
         except (RuntimeError, ValueError, nncf.ValidationError) as error:

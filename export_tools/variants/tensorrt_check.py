@@ -58,7 +58,9 @@ def build(graph: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"version": str(trt.__version__), "megabytes": 0.0, "problems": []}
     if not parser.parse_from_file(str(graph)):
         errors = [parser.get_error(place) for place in range(parser.num_errors)]
-        found["problems"] = [f"'{error.node_name()}' ({error.node_operator()}): {error.desc()}" for error in errors]
+        found["problems"] = [
+            f"'{error.node_name()}' ({error.node_operator()}): {error.desc().splitlines()[0]}" for error in errors
+        ]
         return found
     config = builder.create_builder_config()
     config.num_compute_capabilities = 1
