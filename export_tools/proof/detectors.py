@@ -13,6 +13,7 @@ chance, as they do when scores have drifted down.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +134,10 @@ class DetectorJudge:
             share = wilson(int((confidence >= self._threshold).sum()), len(confidence))
             false = np.array([self._false(one, true) for one, true in zip(found, self._known, strict=True)], np.float64)
             measures.append(share_measure(f"recall{owner}", share))
-            measures.append(estimate_measure(f"false boxes a photo{owner}", mean(false), len(false)))
+            average = mean(false)
+            # A count has no negative side, the normal interval has.
+            average = replace(average, low=max(0.0, average.low))
+            measures.append(estimate_measure(f"false boxes a photo{owner}", average, len(false)))
         return measures
 
     def _false(self, found: Found, truth: Truth) -> int:
