@@ -1,10 +1,11 @@
-"""Checkpoints of the ultralytics releases: MegaDetector v6 (YOLOv9, v10), v1000 larch and sorrel (YOLO11), DeepFaune.
+"""ultralytics checkpoints: MegaDetector v6 (YOLOv9, v10, RT-DETR), v1000 larch and sorrel (YOLO11), DeepFaune.
 
 The file is a dict with a pickled network of `ultralytics.nn.*`, `train_args`, `version` and `license`. Nothing of that
 package is imported: layers are rebuilt from what the pickle says of them, and connected by code of this project.
 
 YOLOv10's one-to-one head, and that of YOLO26, gives each object one box: `thresholds.overlap` is then 1, so the
-reader's suppression lets every box pass, and the head's own choice of the best 300 is the reader's limit of 300.
+reader's suppression lets every box pass, and the head's own choice of the best 300 is the reader's limit of 300. So
+it is for RT-DETR, which also stretches photos to its square instead of letterboxing them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class UltralyticsLoader:
     family = "ultralytics"
     task: Task = "detector"
     tested_on = (
-        "YOLOv8, v9, v10, 11, 26 networks of the original code with weights made here; no public file could be had"
+        "YOLOv8, v9, v10, 11, 26 and RT-DETR of the original code, weights made here; no public file was at hand"
     )
 
     def recognises(self, checkpoint: Checkpoint) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from edge_runtime.bundles.manifest import Input, Output, Thresholds
+from edge_runtime.bundles.manifest import Input, Output, Preprocess, Thresholds
 from edge_runtime.bundles.tables import Label
 from export_tools.bundle_writer import Description
 from export_tools.checkpoints.errors import CheckpointError
@@ -96,6 +96,8 @@ def model(checkpoint: Checkpoint, request: Request, family: Family, *, long_side
         network = yolo_network.build(pickled, width=width, height=height)
     except (LayoutError, SkeletonError) as error:
         raise CheckpointError(checkpoint.path, f"family {family.name}: {error}") from error
+    if network.head.stretched and request.parity in (None, "ultralytics"):
+        parity = replace(parity, preprocess=Preprocess(resize="stretch"))
     names = _class_names(pickled)
     known = _known_labels(names) if len(names) == network.head.classes else ()
     if not known and request.labels is None:

@@ -15,6 +15,8 @@ def fuse(network: nn.Module) -> None:
         if isinstance(module, Conv) and "bn" in module._modules:
             module.conv = _convolution(module.conv, *_folded(module.conv, module.bn))
             del module._modules["bn"]
+        elif isinstance(module, nn.Sequential):
+            _fold_row(module)
     for module in network.modules():
         if isinstance(module, RepConv) and "conv1" in module._modules:
             _add_branches(module)
@@ -22,6 +24,13 @@ def fuse(network: nn.Module) -> None:
             large, small = module.conv.conv, module.conv1.conv
             module.conv = _convolution(large, *_added([large, small], _kernel(large)))
             del module._modules["conv1"]
+
+
+def _fold_row(row: nn.Sequential) -> None:
+    for place in range(len(row) - 1):
+        convolution, norm = row[place], row[place + 1]
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            row[place], row[place + 1] = _convolution(convolution, *_folded(convolution, norm)), nn.Identity()
 
 
 def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

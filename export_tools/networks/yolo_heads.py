@@ -19,6 +19,8 @@ class Head(Block):
 
     suppressed = True
     """Whether one object still has several boxes, so that the reader has to suppress all but one."""
+    stretched = False
+    """Whether the family trains on photos stretched to the input's shape."""
 
     def set_up(self, given: Given) -> None:
         strides = given.need("stride", Tensor).flatten().tolist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,8 +13,11 @@ from export_tools.networks.yolo_blocks import BLOCKS
 from export_tools.networks.yolo_fusing import fuse
 from export_tools.networks.yolo_heads import HEADS, Head
 from export_tools.networks.yolo_leaves import LEAVES
-from export_tools.networks.yolo_parts import Given, LayoutError
+from export_tools.networks.yolo_parts import Block, Given, LayoutError
+from export_tools.networks.yolo_transformer import TRANSFORMER_BLOCKS, QueryHead
 
+_BLOCKS: dict[str, Callable[..., Block]] = {**BLOCKS, **TRANSFORMER_BLOCKS}
+_HEADS: dict[str, Callable[..., Head]] = {**HEADS, "ultralytics.RTDETRDecoder": QueryHead}
 _CONTAINERS = {"Sequential": nn.Sequential, "ModuleList": nn.ModuleList}
 _DEEPEST = 32
 
@@ -102,13 +105,12 @@ def stride(skeleton: Skeleton) -> int:
         LayoutError: the pickle is not a network of layers, or its head has no strides.
     """
     rows = _rows(skeleton)
-    given = Given(rows[-1], f"model.{len(rows) - 1}")
-    return int(given.need("stride", Tensor).max())
-
-
-def head_name(skeleton: Skeleton) -> str:
-    """Class name of the last layer."""
-    return _rows(skeleton)[-1].name
+    # RT-DETR's head has none of its own.
+    said = rows[-1] if "stride" in rows[-1].attributes else skeleton
+    strides = Given(said, f"model.{len(rows) - 1}").need("stride", Tensor)
+    if not strides.numel() or not 1 <= float(strides.max()) <= 1024:
+        raise LayoutError("", "has no strides; the checkpoint was saved before its network was finished")
+    return int(strides.max())
 
 
 def _rows(skeleton: Skeleton) -> list[Skeleton]:
@@ -152,10 +154,10 @@ def _made(skeleton: Skeleton, where: str, depth: int = 0) -> nn.Module:
                 return made
             if kind in LEAVES:
                 return LEAVES[kind](given)
-        elif head := HEADS.get(f"{_namespace(skeleton.path)}.{kind}"):
+        elif head := _HEADS.get(f"{_namespace(skeleton.path)}.{kind}"):
             return head(given, children)
-        elif kind in BLOCKS:
-            return BLOCKS[kind](given, children)
+        elif kind in _BLOCKS:
+            return _BLOCKS[kind](given, children)
     except (TypeError, ValueError, RuntimeError, OverflowError, ZeroDivisionError) as error:
         raise given.error(f"cannot be rebuilt: {error}") from error
     raise LayoutError(where, f"a layer of the class '{skeleton.path}', which is not known here")

@@ -77,9 +77,9 @@ def answer(model: nn.Module, images: torch.Tensor) -> tuple[np.ndarray, np.ndarr
     head = model.model[-1]
     with torch.no_grad():
         if type(head).__name__ == "RTDETRDecoder":
-            found = model(images)[0]
+            boxes, logits = (part.squeeze(0) for part in model(images)[1][:2])
             height, width = images.shape[2:]
-            return corners(found[..., :4] * found.new_tensor([width, height] * 2)), found[..., 4:].numpy()
+            return corners(boxes * boxes.new_tensor([width, height] * 2)), logits.sigmoid().numpy()
         if getattr(head, "end2end", False):
             found = head._inference(model(images)[1]["one2one"]).transpose(1, 2)
             # The one-to-one head decodes to corners already.

@@ -29,6 +29,7 @@ LAYOUTS: dict[str, tuple[Any, Callable[[], Any]]] = {
         kind: (UltralyticsLoader(), lambda kind=kind: yolo_pickles.ultralytics(kind))
         for kind in ("v8", "v9", "v10", "11")
     },
+    "detr": (UltralyticsLoader(), yolo_pickles.rtdetr),
 }
 
 
@@ -199,6 +200,13 @@ def test_an_ultralytics_checkpoint_says_its_size_and_licence(files: dict[str, Pa
     assert description.licence == "AGPL-3.0" and description.thresholds.overlap == 0.7
     asked = load(files, "v8", licence="MIT", name="mine", version="2").description
     assert (asked.licence, asked.name, asked.version) == ("MIT", "mine", "2")
+
+
+def test_rt_detr_gets_stretched_photos_and_one_box_per_object(files: dict[str, Path]) -> None:
+    model = load(files, "detr", size=None)
+    assert model.description.preprocess == Preprocess(resize="stretch")
+    assert (model.description.input.width, model.description.thresholds.overlap) == (640, 1)
+    assert load(files, "detr", parity="megadetector").description.preprocess.resize == "letterbox"
 
 
 @pytest.mark.parametrize(

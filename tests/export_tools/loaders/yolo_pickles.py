@@ -248,3 +248,62 @@ def save(file: Path, network: nn.Module, *, size: tuple[int, int] = (128, 96), *
 def _save(file: Path, network: nn.Module, more: dict[str, Any]) -> Path:
     torch.save({"epoch": -1, "best_fitness": None, "model": copy.deepcopy(network).half(), "ema": None} | more, file)
     return file
+
+
+def rtdetr(names: Any = NAMES, width: int = 32, queries: int = 20) -> nn.Module:
+    """RT-DETR, narrow, with one decoder layer, under the class paths of the ultralytics releases."""
+    make, classes = Maker(ULTRALYTICS), len(names)
+    modules = f"{ULTRALYTICS}.transformer"
+
+    def mlp(inputs: int, outputs: int) -> Any:
+        return layer(f"{modules}.MLP", {"layers": nn.ModuleList([nn.Linear(inputs, width), nn.Linear(width, outputs)])})
+
+    ends = {"fc1": nn.Linear(width, width), "fc2": nn.Linear(width, width), "act": nn.GELU()}
+    norms = {f"norm{number}": nn.LayerNorm(width) for number in (1, 2, 3)}
+    encoder = {"ma": nn.MultiheadAttention(width, 4, batch_first=True), **ends}
+    encoder |= {name: nn.LayerNorm(width) for name in ("norm1", "norm2")} | {"dropout": nn.Dropout(0.0)}
+    cross = layer(
+        f"{modules}.MSDeformAttn",
+        {
+            "sampling_offsets": nn.Linear(width, 4 * 3 * 4 * 2),
+            "attention_weights": nn.Linear(width, 4 * 3 * 4),
+            "value_proj": nn.Linear(width, width),
+            "output_proj": nn.Linear(width, width),
+        },
+        n_levels=3,
+        n_heads=4,
+        n_points=4,
+    )
+    parts = {"self_attn": nn.MultiheadAttention(width, 4), "cross_attn": cross, "linear1": nn.Linear(width, width)}
+    parts |= {"linear2": nn.Linear(width, width), "act": nn.ReLU(), **norms}
+    deciding = layer(f"{modules}.DeformableTransformerDecoderLayer", parts)
+    decoder = layer(f"{modules}.DeformableTransformerDecoder", {"layers": nn.ModuleList([deciding])}, eval_idx=0)
+    projections = [nn.Sequential(nn.Conv2d(32, width, 1, bias=False), nn.BatchNorm2d(width)) for _ in range(3)]
+    head = layer(
+        f"{ULTRALYTICS}.head.RTDETRDecoder",
+        {
+            "input_proj": nn.ModuleList(projections),
+            "decoder": decoder,
+            "denoising_class_embed": nn.Embedding(classes, width),
+            "query_pos_head": mlp(4, width),
+            "enc_output": nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width)),
+            "enc_score_head": nn.Linear(width, classes),
+            "enc_bbox_head": mlp(width, 4),
+            "dec_score_head": nn.ModuleList([nn.Linear(width, classes)]),
+            "dec_bbox_head": nn.ModuleList([mlp(width, 4)]),
+        },
+        nc=classes,
+        nl=3,
+        num_queries=queries,
+        hidden_dim=width,
+    )
+    layers = [
+        *((-1, make.conv(3, 8, 3, 2)), (-1, make.conv(8, 16, 3, 2)), (-1, make.conv(16, 32, 3, 2))),
+        *((-1, make.conv(32, 32, 3, 2)), (-1, make.conv(32, 32, 3, 2)), (-1, layer(f"{modules}.AIFI", encoder))),
+        ([2, 3, 5], head),
+    ]
+    # Its head has no strides; the network says the largest.
+    head.stride = torch.tensor([32.0])
+    network = rows(layers, "ultralytics.nn.tasks.RTDETRDetectionModel", dict(names))
+    del head.stride
+    return network
