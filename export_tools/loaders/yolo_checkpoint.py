@@ -57,8 +57,8 @@ def pickled_network(checkpoint: Checkpoint) -> Skeleton | None:
     content = checkpoint.content
     if not isinstance(content, dict):
         return None
-    network = content.get("ema") or content.get("model")
-    return network if isinstance(network, Skeleton) else None
+    found = (content.get(key) for key in ("ema", "model"))
+    return next((network for network in found if isinstance(network, Skeleton)), None)
 
 
 def head_of(network: Skeleton | None) -> Skeleton | None:

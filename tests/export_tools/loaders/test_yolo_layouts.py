@@ -163,9 +163,12 @@ def test_a_layer_that_lies_about_its_size_allocates_nothing(files: dict[str, Pat
 
 
 def test_a_bare_state_dict_is_no_network(tmp_path: Path) -> None:
-    torch.save({"model": {"a": torch.zeros(1)}}, tmp_path / "x.pt")
-    checkpoint = read(tmp_path / "x.pt")
-    assert not UltralyticsLoader().recognises(checkpoint)
+    for content in (torch.zeros(3), {"ema": torch.zeros(3)}, [1, 2], {"model": {"a": torch.zeros(1)}}):
+        torch.save(content, tmp_path / "x.pt")
+        checkpoint = read(tmp_path / "x.pt")
+        assert not any(
+            loader.recognises(checkpoint) for loader in (UltralyticsLoader(), YoloV5Loader(), YoloV9Loader())
+        )
     with pytest.raises(CheckpointError, match="holds no pickled network"):
         UltralyticsLoader().load(checkpoint, Request(checkpoint.path, "detector"))
 
