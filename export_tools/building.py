@@ -6,7 +6,6 @@ beside it, and kept or refused; then the bundle is written.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -192,7 +191,7 @@ def _take_graph(bundle: Bundle, graph: Path) -> frozenset[str]:
     floats = [one for one in bundle.manifest.variants if one.engine == "onnxruntime" and one.precision == "fp32"]
     if not floats:
         raise BundleError(bundle.folder, "has no float32 ONNX graph to make others from", hint="import the graph")
-    shutil.copyfile(bundle.path(floats[0]), graph)
+    onnx_export.take(bundle.path(floats[0]), graph)
     return onnx_export.last_layers(graph) if bundle.manifest.task == "detector" else frozenset()
 
 
@@ -239,14 +238,14 @@ def _write(order: Order, model: Model, pictures: Pictures, bench: _Bench, rows: 
         reasons = "; ".join(f"{row.variant}: {', '.join(row.reasons)}" for row in rows)
         raise VariantRefusedError(order.output.name, f"nothing is left to ship, no bundle was written. {reasons}")
     files: dict[str, bytes] = {}
-    if order.with_golden and pictures.looks:
+    if order.with_golden and pictures.golden:
         on_trial = [
             trial.with_variant(
                 bench.reference, graph.source, engine=VARIANTS[graph.name].proven_with, precision=graph.precision
             )
             for graph in graphs
         ]
-        files = golden.make(bench.reference, on_trial, pictures.looks)
+        files = golden.make(bench.reference, on_trial, pictures.golden)
     return bundle_writer.write(
         order.output,
         model.description,

@@ -7,20 +7,24 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import torch
 from numpy.typing import NDArray
 
 from edge_runtime.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.model import Model
+from export_tools.variants.preparing import COMPUTING, LEAST_OPSET
 
 OPSET = 17
 BATCH = "batch"
 """Name of the free dimension of a graph that takes any number of images."""
-_COMPUTING = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_MOVED, _MOST_MOVED = 1e-4, 300
+"""A share of the largest value from which on a candidate is looked for elsewhere, and how many at most."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,47 @@ def parity(model: Model, graph: Path, tensors: Iterable[NDArray[np.float32]]) ->
         with torch.no_grad():
             expected = [output.numpy() for output in model.network(torch.from_numpy(tensor))]
         given = session.run(tensor, model.outputs)
+        if model.description.task == "detector":
+            given = _in_order(expected, given)
         for place, (one, other) in enumerate(zip(expected, given, strict=True)):
             largest[place] = max(largest[place], float(np.abs(one - other).max(initial=0.0)))
             scale[place] = max(scale[place], float(np.abs(one).max(initial=0.0)))
         count += 1
     return [Parity(name, count, *pair) for name, *pair in zip(model.outputs, largest, scale, strict=True)]
+
+
+def _in_order(expected: Sequence[NDArray[np.float32]], given: Sequence[NDArray[np.float32]]) -> list[NDArray[Any]]:
+    """The candidates [1, A, ...] of `given` in the order of `expected`.
+
+    A transformer's queries are sorted by score, so two that are equally sure may change places by rounding alone.
+    """
+    one, other = (np.concatenate([output[0] for output in outputs], axis=1) for outputs in (expected, given))
+    size = np.maximum(1.0, np.abs(one).max(axis=0, initial=0.0))
+    moved = np.flatnonzero((np.abs(one - other) / size).max(axis=1) > _MOVED)
+    order = np.arange(len(one))
+    left = list(moved)
+    for row in moved if len(moved) <= _MOST_MOVED else ():
+        nearest = min(left, key=lambda place: float(np.abs(one[row] - other[place]).sum()))
+        order[row] = nearest
+        left.remove(nearest)
+    return [output[:, order] for output in given]
+
+
+def take(graph: Path, target: Path) -> None:
+    """Copy a graph that exists already; one of an older opset than INT8 needs is written anew in `OPSET`.
+
+    Raises:
+        CamtrapEdgeError: it cannot be converted.
+    """
+    loaded = onnx.load(str(graph))
+    opset = next(entry.version for entry in loaded.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset < LEAST_OPSET:
+        try:
+            loaded = onnx.version_converter.convert_version(loaded, OPSET)
+        except (RuntimeError, ValueError) as error:
+            raise CamtrapEdgeError(f"{graph}: opset {opset} cannot be converted to {OPSET}: {error}") from error
+    _name_nodes(loaded)
+    target.write_bytes(loaded.SerializeToString())
 
 
 def last_layers(graph: Path) -> frozenset[str]:
@@ -98,7 +138,7 @@ def last_layers(graph: Path) -> frozenset[str]:
     leads_on: dict[str, bool] = {}
     for node in reversed(loaded.node):  # a graph's nodes are in order
         after = [reader for name in node.output for reader in readers.get(name, ())]
-        here = node.op_type in _COMPUTING
+        here = node.op_type in COMPUTING
         leads_on[node.output[0]] = here or any(leads_on[reader.output[0]] for reader in after)
         if here and not any(leads_on[reader.output[0]] for reader in after):
             ends.add(node.name)
@@ -115,7 +155,7 @@ def _name_nodes(exported: onnx.ModelProto) -> None:
 def _float_nodes(exported: onnx.ModelProto, modules: Sequence[str]) -> frozenset[str]:
     found: dict[str, set[str]] = {module: set() for module in modules}
     for node in exported.graph.node:
-        if node.op_type not in _COMPUTING:
+        if node.op_type not in COMPUTING:
             continue
         places = [_module_of(node.name), *node.input[1:2]]
         for module in modules:

@@ -37,8 +37,12 @@ class Folders:
     detector: Path | None = None
     """A detector bundle that cuts animals out of whole photos, for classifiers and embedders. Without it, and without
     boxes in `truth`, each picture is one crop."""
+    golden: Path | None = None
+    """Pictures that may be published with the bundle, in place of evaluation photos."""
     count: int = chosen.CALIBRATION
     """Calibration pictures at most."""
+    skip_unreadable: bool = False
+    """Leave out photos that cannot be read, and say which; else the first of them is an error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,8 @@ class Pictures:
     truths: Truths | None
     looks: Sequence[Look]
     """What the model is shown of the evaluation photos."""
+    golden: Sequence[Look]
+    """What golden samples may be made of."""
     record: Calibration | None
     notes: tuple[str, ...]
 
@@ -88,7 +94,9 @@ def gather(model: Model, folders: Folders) -> Pictures:
     """
     if folders.truth and not folders.evaluate:
         raise CamtrapEdgeError(f"{folders.truth}: says what is on evaluation photos; name them with --evaluate DIR")
-    gathered = chosen.gather(folders.calibrate, folders.evaluate, count=folders.count)
+    gathered = chosen.gather(
+        folders.calibrate, folders.evaluate, count=folders.count, skip_unreadable=folders.skip_unreadable
+    )
     known = truths.read(folders.truth, folders.evaluate) if folders.truth and folders.evaluate else None
     description = model.description
     spec, rule = description.input, description.preprocess
@@ -102,7 +110,8 @@ def gather(model: Model, folders: Folders) -> Pictures:
         if known is None and not folders.detector:
             known = truths.by_folder(gathered.evaluation, [label.name for label in model.labels])
         looks = known.looks(gathered.evaluation)[0] if known else look(gathered.evaluation, CROPS)
-    return Pictures(calibration, gathered.evaluation, known, looks, gathered.record, gathered.notes)
+    golden = _whole(chosen.choose(folders.golden, CROPS), CROPS) if folders.golden else looks
+    return Pictures(calibration, gathered.evaluation, known, looks, golden, gathered.record, gathered.notes)
 
 
 def _whole(samples: Sequence[Sample], at_most: int) -> list[Look]:

@@ -14,6 +14,10 @@ from edge_runtime.device import cpu
 from edge_runtime.engines.protocol import Tensor
 from edge_runtime.errors import EngineError
 
+_DISABLED = ["WeightBiasQuantization"]
+"""It rounds the weights of a float convolution between two INT8 ones, with one scale for all of its channels: what a
+bundle keeps in float would not stay in float."""
+
 
 class OnnxRuntimeEngine:
     """Opens ONNX graphs with ONNX Runtime's CPU provider."""
@@ -23,7 +27,9 @@ class OnnxRuntimeEngine:
     def open(self, graph: Path, *, input_name: str, threads: int) -> OnnxRuntimeSession:
         options = session_options(threads, int8_saturates=cpu.int8_saturates())
         try:
-            session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(
+                str(graph), options, providers=["CPUExecutionProvider"], disabled_optimizers=_DISABLED
+            )
         except Exception as error:  # what onnxruntime raises from C++ has no common base of its own
             raise EngineError(self.name, graph, f"cannot load the graph: {error}") from error
         inputs = [entry.name for entry in session.get_inputs()]

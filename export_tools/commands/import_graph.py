@@ -6,9 +6,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+import msgspec
 
 from edge_runtime.bundles import bundle as bundles
+from edge_runtime.bundles.manifest import Resize
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.commands.making import size
 from export_tools.import_graph import LABEL_TABLES, PRESETS, import_graph
@@ -27,6 +30,10 @@ def add(commands: Any) -> None:
     made.add_argument("--bundle-version", default="1", metavar="TEXT")
     made.add_argument("--size", type=size, metavar="WxH", help="input size where the graph leaves it open")
     made.add_argument("--colour", choices=("rgb", "bgr"), help="order of the channels (default: the preset's)")
+    made.add_argument("--resize", choices=get_args(Resize), help="how a photo gets the input's size")
+    made.add_argument("--scale", type=float, metavar="X", help="a pixel's 0..255 times this (1/255: 0.00392157)")
+    made.add_argument("--mean", type=_three, metavar="R,G,B", help="then minus this")
+    made.add_argument("--std", type=_three, metavar="R,G,B", help="then over this")
     made.add_argument("--confident", type=float, metavar="0..1", help="least confidence that makes an event")
     made.add_argument("--overlap", type=float, metavar="0..1", help="IoU above which the weaker box goes")
     made.add_argument("--replace", action="store_true", help="overwrite an existing bundle")
@@ -39,10 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Import the graph; returns the exit code."""
     if not arguments.graph.is_file():
         raise CamtrapEdgeError(f"{arguments.graph}: no such file; name an ONNX graph or an OpenVINO .xml")
+    preset = PRESETS[arguments.preset]
+    changed = {key: getattr(arguments, key) for key in ("resize", "scale", "mean", "std")}
+    changed = {key: value for key, value in changed.items() if value is not None}
     made = import_graph(
         arguments.graph,
         arguments.output,
-        preset=PRESETS[arguments.preset],
+        preset=preset,
         name=arguments.name or arguments.output.name.lower(),
         version=arguments.bundle_version,
         labels=_label_table(arguments.labels),
@@ -52,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         colour=arguments.colour,
         confident=arguments.confident,
         overlap=arguments.overlap,
+        preprocess=msgspec.structs.replace(preset.preprocess, **changed),
         replace=arguments.replace,
     )
     kinds = {kind: sum(label.kind == kind for label in made.labels) for kind in bundles.KINDS}
@@ -62,6 +73,17 @@ def run(arguments: argparse.Namespace) -> int:
         said = f"{made.folder}: {made.title}\n  labels: {counts}"
     sys.stdout.write(said + "\n")
     return 0
+
+
+def _three(text: str) -> tuple[float, ...]:
+    parts = text.split(",")
+    try:
+        numbers = tuple(float(part) for part in parts)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' are no numbers; write them like 0.485,0.456,0.406") from error
+    if len(numbers) != 3:
+        raise argparse.ArgumentTypeError(f"'{text}' are not three numbers")
+    return numbers
 
 
 def _label_table(name: str) -> Path:

@@ -22,6 +22,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     photos.add_argument("--evaluate", type=Path, metavar="DIR", help="others, for the proof (default: a third of them)")
     photos.add_argument("--truth", type=Path, metavar="FILE", help="what is on those: CSV or MegaDetector results")
     photos.add_argument("--detector", type=Path, metavar="BUNDLE", help="cuts animals out of photos that are no crops")
+    photos.add_argument("--skip-unreadable", action="store_true", help="leave out photos that cannot be read")
+    photos.add_argument(
+        "--golden",
+        type=Path,
+        metavar="DIR",
+        help="may go into the bundle (default: evaluation pictures)",
+    )
     photos.add_argument("--no-golden", action="store_true", help="put no sample pictures into the bundle")
     parser.add_argument("--variants", type=_names, default=(), metavar="A,B", help="default: all that can be made here")
     parser.add_argument("--keep-failing", action="store_true", help="also ship variants that failed their gate")
@@ -46,7 +53,9 @@ def run(source: Request | Bundle, arguments: argparse.Namespace) -> int:
             evaluate=arguments.evaluate,
             truth=arguments.truth,
             detector=arguments.detector,
+            golden=arguments.golden,
             count=arguments.count,
+            skip_unreadable=arguments.skip_unreadable,
         ),
         keep_failing=arguments.keep_failing,
         with_golden=not arguments.no_golden,
