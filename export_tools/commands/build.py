@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
         if name == "detector":
             parser.add_argument(
                 "--parity",
-                choices=("megadetector", "pytorch-wildlife", "ultralytics"),
+                choices=("megadetector", "pytorch-wildlife", "pytorch-wildlife-bgr", "ultralytics"),
                 help="whose pre-processing to repeat (default: the family's)",
             )
         parser.add_argument("--size", type=size, metavar="N|WxH", help="input in pixels (default: the checkpoint's)")
