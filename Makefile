@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
-.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-memory eval-default clean
+.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-memory eval-default export-demo clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -43,6 +43,9 @@ eval-default: setup $(if $(wildcard $(YOLOX)),$(IMPORTED))   ## the default dete
 	@for file in "$(ASSETS)/truth/manifest.json" "$(ASSETS)/training/manifest.jsonl" "$(YOLOX)"; do \
 		[ -f "$$file" ] || { echo "eval-default: $$file is missing: set ASSETS to the folder of photos, truth and weights" >&2; exit 2; }; done
 	@$(BIN)/python -m export_tools.default_models.evaluate --assets "$(ASSETS)" --against "$(IMPORTED)" $(EVAL)
+
+export-demo: workstation-env   ## real weights through every variant, ending in the gate's tables; DEMO='--variants a,b'
+	$(BIN)/python -m export_tools.demo -o tryout-data/export-demo --assets "$(ASSETS)" $(DEMO)
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) .venv-megadetector tryout-data results

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 from skimage import data
 
@@ -17,12 +15,9 @@ from edge_runtime.bundles import bundle as bundles
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
 from edge_runtime.values import Box, Crop, Detection, Frame
-from export_tools import cli, default_models
+from export_tools import cli, demo
 
 torch = pytest.importorskip("torch", reason="the exporter's packages are an extra: make workstation-env")
-
-FLOAT_DETECTOR = Path(default_models.__file__).parent / "detector" / "float.onnx"
-PHOTOS = ("astronaut", "chelsea", "coffee", "rocket", "immunohistochemistry", "retina")
 
 
 def run(*arguments: object) -> int:
@@ -36,15 +31,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> Any:
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Folders for calibration and evaluation: parts of scikit-image's photographs, none in both."""
-    folders = tmp_path_factory.mktemp("calibrate"), tmp_path_factory.mktemp("evaluate")
-    for name in PHOTOS:
-        whole = getattr(data, name)()[..., :3]
-        whole = cv2.resize(whole, (640, 480), interpolation=cv2.INTER_AREA)
-        for number in range(8):
-            left, top = 20 * (number % 4), 30 * (number // 4)
-            part = np.ascontiguousarray(whole[top : top + 430, left : left + 560, ::-1])
-            assert cv2.imwrite(str(folders[number % 2] / f"{name}-{number}.jpg"), part)
-    return folders
+    return demo.photographs(tmp_path_factory.mktemp("photos"))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +49,7 @@ def float_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("imported") / "float-detector"
     options = ["--preset", "decoded", "--labels", "megadetector", "--licence", "Apache-2.0", "--source", "this package"]
     normalised = ["--mean", "0.5,0.5,0.5", "--std", "0.5,0.5,0.5", "--confident", "0.5"]
-    assert run("import", FLOAT_DETECTOR, *options, *normalised, "-o", folder) == 0
+    assert run("import", demo.FLOAT_DETECTOR, *options, *normalised, "-o", folder) == 0
     return folder
 
 
