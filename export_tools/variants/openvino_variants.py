@@ -54,10 +54,12 @@ class OpenVinoHalf:
 class OpenVinoInt8:
     """INT8 by NNCF's post-training quantization, with its correction of biases.
 
-    Activations are symmetric where nothing attends: on photos this keeps as many decisions as the asymmetric preset
-    or more (EfficientNet-Lite0: 80 % of the most probable names against 77 %). Ranges are the smallest and largest
-    values, not the means over the pictures that NNCF takes by itself (80 % against 73 %; the package's detector: 48 of
-    48 boxes against 45). Nothing is quantized after the last quantized convolution or product: a detector's decode.
+    Activations are symmetric where nothing attends, and ranges are the smallest and largest values. Of the four ways
+    (symmetric or not; these ranges or NNCF's means over the pictures), on 150 held-out training photos after
+    calibration with 40 of other groups: boxes of the package's detector that stay, of 242: 242, 240 (means), 241
+    (asymmetric), 237 (both); EfficientNet-Lite0's names that stay, of 150: 137, 138, 137, 134. All but the last are
+    within chance of each other. Nothing is quantized after the last quantized convolution or product: a detector's
+    decode.
     """
 
     name: str = "openvino-int8"

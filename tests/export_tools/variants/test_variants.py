@@ -61,7 +61,7 @@ def test_the_classifier_gives_the_same_names_to_any_number_of_pictures(
         expected, features = run(made(FLOAT, lite0_source), VARIANTS[FLOAT], lite0_source, picture)
         logits, ours = run(graph, variant, lite0_source, picture)
         assert logits[0].argmax() == expected[0].argmax()
-        # Of 21 pictures NNCF's INT8 keeps .90; of 60 it keeps .99, as ONNX Runtime's does.
+        # Three photographs, cut up, are few to calibrate with: the worst of these is at .90.
         assert cosine(ours, features) > (0.85 if variant.precision == "int8" else 0.9999)
         np.testing.assert_allclose(together[place], logits[0], atol=2e-3)
 
