@@ -8,6 +8,7 @@ import msgspec
 
 Task = Literal["detector", "classifier", "embedder"]
 Resize = Literal["stretch", "letterbox", "letterbox-corner", "centre-crop"]
+Interpolation = Literal["linear", "cubic", "area", "pillow-bilinear", "pillow-bicubic", "pillow-lanczos"]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=8192)]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -31,7 +32,7 @@ class Input(Part, frozen=True, kw_only=True):
 
 class Preprocess(Part, frozen=True, kw_only=True):
     resize: Resize
-    interpolation: Literal["linear", "cubic", "area"] = "linear"
+    interpolation: Interpolation = "linear"
     pad: Annotated[int, msgspec.Meta(ge=0, le=255)] = 114
     rounding: Literal["floor", "nearest"] = "floor"
     spare_row: Literal["below", "above"] = "below"

@@ -1,6 +1,7 @@
 """MegaDescriptor (Čermák et al. 2024, "WildlifeDatasets", arXiv:2311.09118): Swin Transformers as embedders.
 
 The published one is L-384, 1,536 numbers per crop of 384 x 384; its smaller siblings have the same layout.
+Crops are stretched as torchvision's Resize does by itself, with Pillow's bilinear filter.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class MegaDescriptorLoader:
             request,
             name=size.name,
             text=f"MegaDescriptor, embedder for individual animals ({size.backbone}).",
-            preprocess=Preprocess(resize="stretch", interpolation="linear", mean=HALF, std=HALF),
+            preprocess=Preprocess(resize="stretch", interpolation="pillow-bilinear", mean=HALF, std=HALF),
             size=(size.side, size.side),
             dimensions=int(backbone.num_features),
             licence="CC-BY-NC-4.0",

@@ -1,10 +1,8 @@
 """MiewID (msv2, msv3): the embedder of Wild Me for individuals of 54 and 64 species, 2,152 numbers per crop.
 
-A crop is stretched to 440 x 440. The model card does it with Pillow's bilinear filter, which averages when it shrinks;
-the project's own evaluation with OpenCV's INTER_LINEAR, which does not, and which is the device's `linear`. The bundle
-says `linear`: the same as the evaluation, and nearer to the card than `area`. Measured at 448 x 448 with the features
-of EfficientNet-Lite0's ImageNet weights, as cosine to the card's way: on 90 crops of training photos .9991 on the mean
-(`area` .93), on 51 crops of camera-trap photos .993 (`area` .83, because a crop is enlarged more often than shrunk).
+A crop is stretched to 440 x 440 with Pillow's bilinear filter, as the model card does it. The project's own evaluation
+takes OpenCV's, which does not average when it shrinks: EfficientNet-Lite0's features at 448 x 448 then have a cosine of
+.993 to the card's way on 51 crops of camera-trap photos, .9991 on 90 crops of training photos.
 
 The published files hold `backbone.*`, `pooling.p` and `bn.*`; the layer of 2,048 that the paper's configuration names
 is in none. No licence is stated with them. `--family miewid:NAME` takes another of timm's convolutional backbones.
@@ -63,7 +61,10 @@ class MiewIDLoader:
             name=self.family,
             text=f"MiewID, embedder for individual animals ({backbone}, GeM).",
             preprocess=Preprocess(
-                resize="stretch", interpolation="linear", mean=describing.IMAGENET_MEAN, std=describing.IMAGENET_STD
+                resize="stretch",
+                interpolation="pillow-bilinear",
+                mean=describing.IMAGENET_MEAN,
+                std=describing.IMAGENET_STD,
             ),
             size=(SIDE, SIDE),
             dimensions=network.dimensions,

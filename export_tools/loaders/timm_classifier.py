@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge_runtime.bundles.manifest import Preprocess, Task
+from edge_runtime.bundles.manifest import Interpolation, Preprocess, Task
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.checkpoints.errors import CheckpointError
 from export_tools.checkpoints.reading import Checkpoint
@@ -27,7 +27,11 @@ from export_tools.networks.packages import need
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_INTERPOLATION: dict[str, Literal["linear", "cubic"]] = {"bilinear": "linear", "bicubic": "cubic"}
+_INTERPOLATION: dict[str, Interpolation] = {
+    "bilinear": "pillow-bilinear",
+    "bicubic": "pillow-bicubic",
+    "lanczos": "pillow-lanczos",
+}
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):

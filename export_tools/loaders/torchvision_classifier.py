@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.bundles.manifest import Preprocess, Task
+from edge_runtime.bundles.manifest import Interpolation, Preprocess, Task
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.checkpoints.errors import CheckpointError
 from export_tools.checkpoints.reading import Checkpoint
@@ -22,7 +22,7 @@ from export_tools.networks.packages import need
 if TYPE_CHECKING:
     from torch import Tensor
 
-_INTERPOLATION = {"bilinear": "linear", "bicubic": "cubic"}
+_INTERPOLATION: dict[str, Interpolation] = {"bilinear": "pillow-bilinear", "bicubic": "pillow-bicubic"}
 
 
 class TorchvisionLoader:
@@ -94,7 +94,7 @@ def _preprocess(name: str, request: Request) -> tuple[Preprocess, tuple[int, int
     preprocess = Preprocess(
         resize="centre-crop",
         short_side=round(recipe.resize_size[0] * shorter / side),
-        interpolation=_INTERPOLATION[recipe.interpolation.value],  # type: ignore[arg-type]
+        interpolation=_INTERPOLATION[recipe.interpolation.value],
         mean=tuple(recipe.mean),
         std=tuple(recipe.std),
     )

@@ -95,3 +95,13 @@ def test_a_centre_crop_shows_the_middle_of_the_shorter_side() -> None:
 def test_any_picture_gives_the_tensor_that_the_graph_wants(resize: str, size: tuple[int, int]) -> None:
     tensor, _ = prepare(np.full((size[1], size[0], 3), 7, np.uint8), INPUT, Preprocess(resize=resize))
     assert tensor.shape == (1, 3, 64, 64) and np.isfinite(tensor).all()
+
+
+@pytest.mark.parametrize("name", ["pillow-bilinear", "pillow-bicubic", "pillow-lanczos"])
+def test_pillows_filters_average_what_they_shrink(name: str) -> None:
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[:, ::4] = 200
+    tensor, _ = prepare(stripes, INPUT, Preprocess(resize="stretch", interpolation=name, **PLAIN))  # type: ignore[arg-type]
+    assert tensor[0, :, 4:-4, 4:-4].min() > 40 and tensor[0, :, 4:-4, 4:-4].max() < 60
+    sampled, _ = prepare(stripes, INPUT, Preprocess(resize="stretch", **PLAIN))
+    assert sampled.max() - sampled.min() < 1e-3 and not 40 < sampled.max() < 60

@@ -54,13 +54,11 @@ class Project:
         active_learning_folder.write(self.folder, self.network, self.perceptron, classes, strategy=strategy)
 
     def embed(self, pieces: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """As torchvision's Resize((256, 256)), CenterCrop(224), ToTensor and Normalize do, but for the filter."""
+        """As torchvision's Resize((256, 256)), CenterCrop(224), ToTensor and Normalize do."""
         return self.embed_tensors([self.stretched(piece) for piece in pieces])
 
     def stretched(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        import cv2
-
-        resized = cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_LINEAR).astype(np.float64) / 255
+        resized = np.asarray(Image.fromarray(pixels).resize((256, 256), Image.Resampling.BILINEAR), np.float64) / 255
         scaled = (resized - active_learning_folder.MEAN) / active_learning_folder.STD
         return scaled.transpose(2, 0, 1).astype(np.float32)
 

@@ -115,7 +115,7 @@ def test_miewid_says_what_it_is(tmp_path: Path) -> None:
     description = MiewIDLoader().load(checkpoint, request(checkpoint, family=f"miewid:{SMALL}")).description
     assert (description.task, description.licence) == ("embedder", LICENCE)
     assert (description.input.width, description.input.height) == (440, 440)
-    assert (description.preprocess.resize, description.preprocess.interpolation) == ("stretch", "linear")
+    assert (description.preprocess.resize, description.preprocess.interpolation) == ("stretch", "pillow-bilinear")
     assert description.embedding is not None and description.embedding.dimensions == 1280
     assert len(description.version) == 12 and checkpoint.sha256.startswith(description.version)
 
