@@ -13,6 +13,8 @@ import pytest
 from edge_runtime import cli as device_cli
 from edge_runtime.station import cli as station_cli
 from export_tools import cli as export_cli
+from export_tools import loaders
+from export_tools.variants import VARIANTS
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,3 +79,14 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
     assert links
     for link in links:
         assert (ROOT / (link[0] or link[1])).exists(), link
+
+
+def test_every_checkpoint_family_is_in_the_readme_with_what_it_was_tested_on() -> None:
+    for loader in loaders.all_loaders():
+        row = next((line for line in README.splitlines() if line.startswith(f"| `{loader.family}` |")), "")
+        assert row.endswith(f"| {loader.tested_on} |"), loader.family
+
+
+def test_every_variant_is_in_the_readme() -> None:
+    for name in VARIANTS:
+        assert f"`{name}`" in README

@@ -14,6 +14,7 @@ from edge_runtime.bundles import bundle as bundles
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.bundles.manifest import Manifest, Measure, Proof, Variant
 from edge_runtime.models import selftest
+from export_tools import columns
 
 _SHOWN = 6
 """Nodes kept in float that the text names; the data names all."""
@@ -94,10 +95,7 @@ def table(variants: Sequence[Variant]) -> list[str]:
                 f"{proof.samples} samples" if proof else "-",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return columns.aligned(rows)
 
 
 def size(variant: Variant) -> int:

