@@ -92,20 +92,29 @@ def build(order: Order) -> Built:
     """
     wanted, absent = _wanted(order)
     _check_output(order)
-    with Stages(4 + len(wanted)) as stages, tempfile.TemporaryDirectory(prefix="camtrap-edge-export-") as folder:
-        work = Path(folder)
-        stages.begin("reading the checkpoint")
-        model = _model(order.source)
-        stages.begin("choosing photos")
-        pictures = gather(model, order.folders)
-        stages.begin("float graph")
-        bench = _bench(order.source, model, pictures, work)
-        rows = []
-        for variant in wanted:
-            stages.begin(variant.name)
-            rows.append(_tried(variant, bench, work, order.keep_failing))
-        stages.begin("writing the bundle")
-        bundle = _write(order, model, pictures, bench, rows, work)
+    try:
+        with Stages(4 + len(wanted)) as stages, tempfile.TemporaryDirectory(prefix="camtrap-edge-export-") as folder:
+            return _built(order, wanted, absent, stages, Path(folder))
+    except OSError as error:
+        where = error.filename or tempfile.gettempdir()
+        raise CamtrapEdgeError(
+            f"{where}: {error.strerror or error}; is the disk full? TMPDIR=DIR works elsewhere"
+        ) from error
+
+
+def _built(order: Order, wanted: Sequence[Variant], absent: Sequence[Row], stages: Stages, work: Path) -> Built:
+    stages.begin("reading the checkpoint")
+    model = _model(order.source)
+    stages.begin("choosing photos")
+    pictures = gather(model, order.folders)
+    stages.begin("float graph")
+    bench = _bench(order.source, model, pictures, work)
+    rows = []
+    for variant in wanted:
+        stages.begin(variant.name)
+        rows.append(_tried(variant, bench, work, order.keep_failing))
+    stages.begin("writing the bundle")
+    bundle = _write(order, model, pictures, bench, rows, work)
     return Built(bundle, model.family, bench.parity, (*rows, *absent), pictures.notes)
 
 

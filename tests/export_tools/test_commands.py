@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -198,6 +202,26 @@ def test_a_checkpoint_that_would_run_code_runs_nothing(tmp_path: Path, capsys: p
     assert run("detector", file, "-o", tmp_path / "out") == 2
     assert "system" in capsys.readouterr().err
     assert not marker.exists() and not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_a_clear_error_and_leaves_nothing(weights: Path, tmp_path: Path) -> None:
+    def small_files_only() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    out = tmp_path / "lite0"
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-m", "export_tools.cli", "classifier", weights, "--variants", "onnxruntime-fp32", "-o", out],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        preexec_fn=small_files_only,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "is the disk full?" in ended.stderr and "Traceback" not in ended.stderr
+    assert not out.exists() and list(temporary.iterdir()) == []
 
 
 def test_an_existing_bundle_is_kept_unless_one_says_replace(
