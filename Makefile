@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
-.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-memory eval-default export-demo clean
+.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-memory eval-default export-demo export-matrix clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -46,6 +46,9 @@ eval-default: setup $(if $(wildcard $(YOLOX)),$(IMPORTED))   ## the default dete
 
 export-demo: workstation-env   ## real weights through every variant, ending in the gate's tables; DEMO='--variants a,b'
 	$(BIN)/python -m export_tools.demo -o tryout-data/export-demo --assets "$(ASSETS)" $(DEMO)
+
+export-matrix: workstation-env   ## TensorRT's own parser and builder on every family's network, on the CPU; MATRIX='--only spruce,larch'
+	$(BIN)/python -m tests.export_tools.matrix $(MATRIX)
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) .venv-megadetector tryout-data results
