@@ -99,7 +99,7 @@ def _tried(network: Network, *, quick: bool) -> Answer:
             *(network.name, network.family, network.network, network.weights),
             input=f"{spec.width}x{spec.height}",
             batch="free" if subject.model.any_batch else "1",
-            parameters=trying.parameters(subject.model, subject.graph),
+            parameters=trying.parameters(subject, work),
             verdicts=verdicts,
             seconds=round(time.monotonic() - begun, 1),
             memory=trying.most_memory(),

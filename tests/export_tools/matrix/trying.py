@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.models.preprocess import prepare
 from export_tools.model import Model, VariantRefusedError
 from export_tools.variants import VARIANTS, qdq_lint
-from export_tools.variants.preparing import prepared
+from export_tools.variants.preparing import COMPUTING, prepared
 from export_tools.variants.protocol import FloatGraph
 from export_tools.variants.ranges import measured
 
@@ -57,7 +57,7 @@ class Answer:
     """Width x height, pixels."""
     batch: str = ""
     parameters: int = 0
-    """Of the network as it is exported: norms folded, what only training needs left out."""
+    """Of the graph's computing nodes: norms folded, what only training needs left out."""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     seconds: float = 0.0
     memory: int = 0
@@ -115,14 +115,17 @@ def _tried(name: str, source: FloatGraph, work: Path) -> Verdict:
     return Verdict(outcome, reason, round(time.monotonic() - begun, 1), quantized, found)
 
 
-def parameters(model: Model, graph: Path) -> int:
-    """Weights of the network; of a graph that was imported, the numbers that it holds."""
-    if model.network is not None:
-        return sum(weight.numel() for weight in model.network.parameters())
+def parameters(subject: Subject, work: Path) -> int:
+    """Constants that the computing nodes of the exported graph read; what several nodes share counts once."""
     import onnx
 
-    tensors: Sequence[Any] = onnx.load(str(graph)).graph.initializer
-    return sum(int(np.prod(tensor.dims)) for tensor in tensors if tensor.data_type == onnx.TensorProto.FLOAT)
+    graph = onnx.load(str(prepared(subject.graph, work))).graph
+    read = {name for node in graph.node if node.op_type in COMPUTING for name in node.input[1:]}
+    sizes = {
+        hashlib.sha256(array.tobytes()).digest(): array.size
+        for array in (onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer if tensor.name in read)
+    }
+    return sum(sizes.values())
 
 
 def most_memory() -> int:
