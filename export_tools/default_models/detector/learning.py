@@ -69,7 +69,6 @@ def assign(scores: Tensor, boxes: Tensor, labels: Labels, points: Tensor, stride
     aligned = torch.where(near, aligned + 1e-9, 0.0)
     best = aligned.topk(CELLS_PER_BOX, dim=2)
     chosen = torch.zeros_like(aligned).scatter_(2, best.indices, (best.values > 0).to(aligned.dtype)) > 0
-    chosen = chosen & (overlap > 0)
     # A cell that several boxes want finds the one that it overlaps most.
     owner = torch.where(chosen, overlap + 1e-6, -1.0).argmax(dim=1)
     taken = chosen.any(dim=1)

@@ -13,11 +13,11 @@ from edge_runtime.values import CATEGORIES, Pixels
 from export_tools.default_models.detector.cutouts import Cutout
 from export_tools.default_models.detector.photos import Photo, Scene
 
-KINDS = (0.72, 0.21, 0.07)
+KINDS = (0.78, 0.16, 0.06)
 """Shares of animals, people and vehicles among the cutouts of a staged scene."""
 LEAST_FREE = 56
 """Pixels: the narrowest part of a photo that may become a background."""
-WEIGHTS = {"coco": 6.0, "cocoperson": 5.0, "pv30": 4.0, "oi600": 3.0, "oi_pc": 2.5, "raccoon": 2.0, "animal20": 1.5}
+WEIGHTS = {"coco": 4.0, "cocoperson": 3.0, "pv30": 4.0, "oi600": 2.0, "oi_pc": 2.0, "raccoon": 2.0, "animal20": 1.5}
 """How often a photo of a source is drawn, against 1 for the others: people and vehicles are few."""
 
 Random = np.random.Generator

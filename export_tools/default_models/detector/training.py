@@ -39,7 +39,7 @@ convolutions: together they cost half of a training step and are general."""
 class Recipe:
     """Everything that decides the result, beside photos and code."""
 
-    steps: int = 6000
+    steps: int = 2700
     batch: int = 16
     seed: int = 1
     size: tuple[int, int] = (384, 288)
