@@ -195,11 +195,12 @@ def _take_graph(bundle: Bundle, graph: Path) -> frozenset[str]:
     """Copy the bundle's float graph; returns the nodes that stay in float: the last layers of a detector's head.
 
     Raises:
-        BundleError: it has no float32 ONNX graph.
+        BundleError: it has no float ONNX graph.
     """
-    floats = [one for one in bundle.manifest.variants if one.engine == "onnxruntime" and one.precision == "fp32"]
+    # A graph whose weights are stored as float16 and cast when it is loaded computes in float32 all the same.
+    floats = [one for one in bundle.manifest.variants if one.engine == "onnxruntime" and one.precision != "int8"]
     if not floats:
-        raise BundleError(bundle.folder, "has no float32 ONNX graph to make others from", hint="import the graph")
+        raise BundleError(bundle.folder, "has no float ONNX graph to make others from", hint="import the float graph")
     onnx_export.take(bundle.path(floats[0]), graph)
     return onnx_export.last_layers(graph) if bundle.manifest.task == "detector" else frozenset()
 

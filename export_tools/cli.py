@@ -31,6 +31,8 @@ label tables: coco80, megadetector, or a CSV file 'index,label,kind' (kind: anim
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = _parser().parse_args(argv)
+    # Its own stages, but not what the quantizers say of every channel.
+    logging.getLogger("export_tools").setLevel(logging.INFO)
     return console.run(
         PROGRAM,
         lambda: int(arguments.run(arguments)),

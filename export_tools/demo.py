@@ -8,6 +8,7 @@ camera-trap photos with known boxes), else on parts of the photographs that scik
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--variants", metavar="A,B", help="default: all that can be made here")
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args(argv)
-    return console.run(PROGRAM, lambda: _run(arguments), verbose=arguments.verbose)
+    return console.run(PROGRAM, lambda: _run(arguments), verbose=arguments.verbose, level=logging.WARNING)
 
 
 def _run(arguments: argparse.Namespace) -> int:
