@@ -59,6 +59,8 @@ def _measure(prepared: Path, tensors: Iterable[NDArray[np.float32]]) -> dict[str
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Level 1: what is fused further on is not there to be watched.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    # In the default order the smallest and largest values come last, and every tensor waits for them in memory.
+    options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     watched = [f"{name}{end}" for name in names for end in (_LOW, _HIGH)]
     seen = []
