@@ -7,8 +7,9 @@ import dataclasses
 import logging
 import math
 import os
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,28 @@ def train(
         multiprocessing_context="fork",
         worker_init_fn=_start_worker,
     )
+    # The loader's handler for children that die would stay behind and be called for children that are none of its own.
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        return _steps(
+            batches, trained, averaged, optimizer, checks, recipe, work, first, (every, note_every, save_every)
+        )
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def _steps(
+    batches: Iterable[tuple[Tensor, Labels]],
+    trained: DetectorNetwork,
+    averaged: DetectorNetwork,
+    optimizer: torch.optim.Optimizer,
+    checks: Sequence[validation.Check],
+    recipe: Recipe,
+    work: Path,
+    first: int,
+    after: tuple[int, int, int],
+) -> DetectorNetwork:
+    every, note_every, save_every = after
     losses: list[tuple[float, float]] = []
     started = time.monotonic()
     bar = tqdm(batches, "training", recipe.steps, initial=first, unit="step", disable=None)
