@@ -56,7 +56,7 @@ class OpenVinoInt8:
 
     Activations are symmetric, but where they dip below zero (SiLU and its like: YOLOX-nano keeps 25 of 48 boxes of
     held-out photos with asymmetric ones, 15 with symmetric ones), and ranges are the smallest and largest values. Of
-    the four ways (symmetric or not; these ranges or NNCF's means over the pictures), on 150 held-out training photos after
+    the four ways (symmetric or not; these ranges or NNCF's means over pictures), on 150 held-out training photos after
     calibration with 40 of other groups: boxes of the package's detector that stay, of 242: 242, 240 (means), 241
     (asymmetric), 237 (both); EfficientNet-Lite0's names that stay, of 150: 137, 138, 137, 134. All but the last are
     within chance of each other. Nothing is quantized after the last quantized convolution or product: a detector's
