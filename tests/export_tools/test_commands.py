@@ -125,7 +125,7 @@ def test_a_bundle_with_a_float_graph_gets_variants_and_the_runtime_finds_the_sam
     int8 = next(one for one in built["variants"] if one["name"] == "onnxruntime-int8")
     assert int8["proof"]["against"] == "onnxruntime-fp32"
     assert any("head" in one["node"] for one in int8["kept_float"])
-    frame = Frame(data.chelsea(), 451, 300)
+    frame = Frame(data.chelsea())
     found = {
         folder: Detector(bundles.load(folder, task="detector"), threads=1).detect(frame)
         for folder in (float_detector, out)
