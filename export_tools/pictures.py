@@ -15,12 +15,14 @@ from edge_runtime.bundles.manifest import Calibration
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.models.detector import Detector
 from edge_runtime.models.preprocess import prepare
+from export_tools import looks as look_at
 from export_tools import samples as chosen
+from export_tools.looks import Look
 from export_tools.model import Model
 from export_tools.proof import proving, truths
 from export_tools.proof.evidence import Judge
 from export_tools.proof.truths import Truths
-from export_tools.samples import Look, Sample
+from export_tools.samples import Sample
 
 CROPS = 1000
 """Crops of evaluation photos at most."""
@@ -78,7 +80,7 @@ class Pictures:
             step = max(1, len(self.looks) // count)
             some = list(self.looks[::step][:count])
             whole = model.description.task == "detector"
-            shown = chosen.frames(some) if whole else chosen.crops(some, model.description.crop)
+            shown = look_at.frames(some) if whole else look_at.crops(some, model.description.crop)
             return [prepare(picture.pixels, spec, rule)[0] for picture in shown]
         if self.calibration:
             return [self.calibration[place] for place in range(min(count, len(self.calibration)))]
@@ -101,12 +103,12 @@ def gather(model: Model, folders: Folders) -> Pictures:
     description = model.description
     spec, rule = description.input, description.preprocess
     if description.task == "detector":
-        learnt = chosen.frames(_whole(gathered.calibration, folders.count))
-        calibration, looks = chosen.inputs(learnt, spec, rule), _whole(gathered.evaluation, len(gathered.evaluation))
+        learnt = look_at.frames(_whole(gathered.calibration, folders.count))
+        calibration, looks = look_at.inputs(learnt, spec, rule), _whole(gathered.evaluation, len(gathered.evaluation))
     else:
         look = _animals(folders.detector) if folders.detector else _whole
-        crops = chosen.crops(look(gathered.calibration, folders.count), description.crop)
-        calibration = chosen.inputs(crops, spec, rule)
+        crops = look_at.crops(look(gathered.calibration, folders.count), description.crop)
+        calibration = look_at.inputs(crops, spec, rule)
         if known is None and not folders.detector:
             known = truths.by_folder(gathered.evaluation, [label.name for label in model.labels])
         looks = known.looks(gathered.evaluation)[0] if known else look(gathered.evaluation, CROPS)
@@ -121,4 +123,4 @@ def _whole(samples: Sequence[Sample], at_most: int) -> list[Look]:
 def _animals(folder: Path) -> Callable[[Sequence[Sample], int], list[Look]]:
     bundle = bundles.load(folder, task="detector")
     detect, confident = Detector(bundle, threads=2).detect, bundle.manifest.thresholds.confident
-    return lambda samples, at_most: chosen.animals(samples, detect, confident=confident, at_most=at_most)
+    return lambda samples, at_most: look_at.animals(samples, detect, confident=confident, at_most=at_most)

@@ -25,9 +25,10 @@ from edge_runtime.models.detector import Detector
 from edge_runtime.models.embedder import Embedder
 from edge_runtime.models.selftest import Golden, GoldenBox, GoldenSample
 from edge_runtime.values import Box, Crop, Detection, Frame, Pixels
+from export_tools.looks import Look, small
 from export_tools.proof.classifiers import SURE
 from export_tools.proof.objects import HAIR
-from export_tools.samples import Look, progress, small
+from export_tools.samples import progress
 
 LIST = "golden/golden.json"
 COUNT = 8

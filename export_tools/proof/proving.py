@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.bundles.manifest import KeptFloat
+from export_tools import looks as look_at
 from export_tools import samples
 from export_tools.bundle_writer import Graph
+from export_tools.looks import Look
 from export_tools.proof import gate, revert, speed, trial
 from export_tools.proof.classifiers import ClassifierJudge
 from export_tools.proof.detectors import DetectorJudge
@@ -23,7 +25,7 @@ from export_tools.proof.embedders import EmbedderJudge
 from export_tools.proof.evidence import Evidence, Judge, worst
 from export_tools.proof.gate import Verdict
 from export_tools.proof.truths import Truths
-from export_tools.samples import Look, Sample
+from export_tools.samples import Sample
 from export_tools.variants.protocol import FloatGraph, Made, Variant
 
 RANKED_ON = 32
@@ -86,7 +88,7 @@ def judge_for(
         evaluation: photos, or crops for a classifier or embedder.
         truths: what is on them. A detector is judged by photos of which it is known; by all where there is no truth.
         looks: for a classifier or embedder, what it is shown, in place of `evaluation`: animals that a detector found
-            (`samples.animals`).
+            (`looks.animals`).
 
     Raises:
         SamplesError: nothing is left to compare on.
@@ -97,13 +99,13 @@ def judge_for(
         known = [(sample, truths.boxes(sample) if truths else None) for sample in evaluation]
         chosen = [pair for pair in known if truths is None or pair[1] is not None]
         _refuse_none(evaluation, len(chosen))
-        frames = samples.frames([Look(sample) for sample, _ in chosen])
+        frames = look_at.frames([Look(sample) for sample, _ in chosen])
         return DetectorJudge(reference, frames, None if truths is None else [true for _, true in chosen if true])
     shown, labels = (truths or Truths({})).looks(evaluation)
     if looks is not None:
         shown, labels = list(looks), [None] * len(looks)
     _refuse_none(evaluation, len(shown))
-    crops = samples.crops(shown, manifest.crop)
+    crops = look_at.crops(shown, manifest.crop)
     groups = [look.sample.name for look in shown]
     if manifest.task == "embedder":
         return EmbedderJudge(reference, crops, groups)

@@ -27,7 +27,8 @@ from edge_runtime.values import CATEGORIES, Box, Detection
 from export_tools.accuracy import photos
 from export_tools.accuracy.average_precision import Truth
 from export_tools.accuracy.photos import TruthError
-from export_tools.samples import Look, Sample
+from export_tools.looks import Look
+from export_tools.samples import Sample
 
 SURE = 0.5
 EMPTY = "empty"

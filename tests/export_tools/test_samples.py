@@ -15,9 +15,10 @@ from edge_runtime.errors import UnreadablePhotoError
 from edge_runtime.models.detector import Detector
 from edge_runtime.models.preprocess import prepare
 from edge_runtime.values import Box, Detection
-from export_tools import samples
+from export_tools import looks, samples
 from export_tools.accuracy import running
-from export_tools.samples import Kept, Look, SamplesError
+from export_tools.looks import Kept, Look
+from export_tools.samples import SamplesError
 from tests import colour_detector
 
 
@@ -111,10 +112,10 @@ def test_a_folder_without_photos_says_so(tmp_path: Path, name: str) -> None:
 
 def test_inputs_are_the_tensors_that_the_device_would_make(cards: Path) -> None:
     spec, rule = Input(tensor="images", width=32, height=32), Preprocess(resize="letterbox")
-    looks = [Look(sample) for sample in samples.choose(cards, 3)]
-    tensors = samples.inputs(samples.frames(looks), spec, rule)
+    shown = [Look(sample) for sample in samples.choose(cards, 3)]
+    tensors = looks.inputs(looks.frames(shown), spec, rule)
     assert len(tensors) == 3
-    for look, tensor in zip(looks, tensors, strict=True):
+    for look, tensor in zip(shown, tensors, strict=True):
         np.testing.assert_array_equal(tensor, prepare(running.read(look.sample.file).pixels, spec, rule)[0])
 
 
@@ -142,9 +143,9 @@ def test_animals_are_the_boxes_that_a_detector_is_sure_of(colour_bundle: Path, t
     for name, cells in (("a", {(0, 0): "animal", (3, 3): "person"}), ("b", {}), ("c", {(1, 2): "animal"})):
         (tmp_path / f"{name}.jpg").write_bytes(colour_detector.photo(cells))
     detector = Detector(bundles.load(colour_bundle, task="detector"), threads=1)
-    looks = samples.animals(samples.choose(tmp_path, 5), detector.detect, confident=0.5, at_most=9)
-    assert sorted(look.sample.name for look in looks) == ["a.jpg", "c.jpg"]
-    assert all(look.detection.category == "animal" for look in looks)
+    found = looks.animals(samples.choose(tmp_path, 5), detector.detect, confident=0.5, at_most=9)
+    assert sorted(look.sample.name for look in found) == ["a.jpg", "c.jpg"]
+    assert all(look.detection.category == "animal" for look in found)
 
 
 def test_infrared_photos_of_real_cameras_are_told_from_those_by_day(assets: Path) -> None:

@@ -17,8 +17,8 @@ from edge_runtime.bundles.manifest import Task
 from edge_runtime.models import selftest
 from export_tools import bundle_writer, samples
 from export_tools.bundle_writer import Description, Graph
+from export_tools.looks import Look
 from export_tools.proof import golden, inspection, trial
-from export_tools.samples import Look
 from tests import colour_classifier, colour_detector
 from tests.export_tools.proof import colours
 

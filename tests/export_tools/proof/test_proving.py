@@ -9,11 +9,11 @@ import pytest
 from torch import nn
 
 from edge_runtime.bundles.bundle import Bundle
+from export_tools.looks import inputs
 from export_tools.model import Model
 from export_tools.proof import proving, speed, trial
 from export_tools.proof.embedders import EmbedderJudge
 from export_tools.proof.evidence import Judge
-from export_tools.samples import inputs
 from export_tools.variants import VARIANTS
 from export_tools.variants.protocol import FloatGraph
 from tests.export_tools.proof import nets
