@@ -1,4 +1,4 @@
-"""What the bundles of classifiers and embedders say of themselves."""
+"""What the bundles of classifiers, embedders and detectors say of themselves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from export_tools.checkpoints.reading import Checkpoint
 from export_tools.model import Request
 
 IMAGE, LOGITS, EMBEDDING = "image", "logits", "embedding"
+BOXES, SCORES = "boxes", "scores"
 """Names of the graphs' tensors."""
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -76,6 +77,36 @@ def embedder(
         preprocess=preprocess,
         thresholds=Thresholds(),
         embedding=EmbeddingOutput(tensor=EMBEDDING, dimensions=dimensions),
+    )
+
+
+def detector(
+    checkpoint: Checkpoint,
+    request: Request,
+    *,
+    name: str,
+    text: str,
+    preprocess: Preprocess,
+    size: tuple[int, int],
+    thresholds: Thresholds,
+    licence: str,
+    source: str,
+) -> Description:
+    """The description of a detector that decodes its own boxes; what the user asked for wins. Arguments as
+    `classifier`."""
+    if request.confident is not None:
+        thresholds = Thresholds(keep=thresholds.keep, confident=request.confident, overlap=thresholds.overlap)
+    return Description(
+        name=request.name or name,
+        version=request.version or checkpoint.sha256[:12],
+        task="detector",
+        description=text,
+        licence=request.licence or licence,
+        source=request.source or source,
+        input=_input(request, size),
+        preprocess=preprocess,
+        thresholds=thresholds,
+        output=Output(head="decoded", tensors=(BOXES, SCORES)),
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.bundles.manifest import Input, Output, Preprocess, Task, Thresholds
+from edge_runtime.bundles.manifest import Preprocess, Task, Thresholds
 from export_tools.bundle_writer import Description
 from export_tools.checkpoints.errors import CheckpointError
 from export_tools.checkpoints.reading import Checkpoint
-from export_tools.loaders import labels
+from export_tools.loaders import describing, labels
 from export_tools.model import Model, Request
 
 if TYPE_CHECKING:
@@ -119,18 +119,14 @@ def _check_projection(checkpoint: Checkpoint, tensors: Mapping[str, Tensor]) -> 
 
 
 def _description(checkpoint: Checkpoint, request: Request, plan: str, size: tuple[int, int]) -> Description:
-    thresholds = _THRESHOLDS
-    if request.confident is not None:
-        thresholds = Thresholds(keep=thresholds.keep, confident=request.confident, overlap=thresholds.overlap)
-    return Description(
-        name=request.name or "mdv6-mit-" + plan.lower(),
-        version=request.version or checkpoint.sha256[:12],
-        task="detector",
-        description=f"Animals, people and vehicles; {plan} of the MIT release, as MegaDetector v6 uses it.",
-        licence=request.licence or "MIT",
-        source=request.source or "https://github.com/microsoft/CameraTraps (MegaDetector v6)",
-        input=Input(tensor="image", width=size[0], height=size[1]),
+    return describing.detector(
+        checkpoint,
+        request,
+        name="mdv6-mit-" + plan.lower(),
+        text=f"Animals, people and vehicles; {plan} of the MIT release, as MegaDetector v6 uses it.",
         preprocess=MitYolo.preprocess,
-        thresholds=thresholds,
-        output=Output(head="decoded", tensors=("boxes", "scores")),
+        size=size,
+        thresholds=_THRESHOLDS,
+        licence="MIT",
+        source="https://github.com/microsoft/CameraTraps (MegaDetector v6)",
     )
