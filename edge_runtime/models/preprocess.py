@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,49 +40,79 @@ class Placement:
         return fractions
 
 
+def resized_to(width: int, height: int, spec: Input, rule: Preprocess) -> tuple[int, int]:
+    """Width and height, in pixels, to which a picture of `width` x `height` is resized for the input tensor."""
+    if rule.resize == "stretch":
+        return spec.width, spec.height
+    if rule.resize == "centre-crop":
+        short = max(rule.short_side or min(spec.width, spec.height), spec.width, spec.height)
+        ratio = short / min(width, height)
+        return max(spec.width, round(width * ratio)), max(spec.height, round(height * ratio))
+    ratio = min(spec.width / width, spec.height / height)
+    whole = round if rule.rounding == "nearest" else int
+    return max(1, whole(width * ratio)), max(1, whole(height * ratio))
+
+
 def prepare(pixels: Pixels, spec: Input, rule: Preprocess) -> tuple[NDArray[np.float32], Placement]:
     """Make the input tensor of one picture, with a batch dimension of 1, float32.
 
     Returns the tensor ([1, 3, H, W] or [1, H, W, 3] as `spec.layout` says) and where the picture lies in it.
     For `centre-crop` the placement is that of the whole picture and reaches beyond the tensor.
     """
-    canvas, placement = _place(pixels, spec, rule)
-    if spec.colour == "bgr":
-        canvas = canvas[..., ::-1]
-    tensor = canvas.astype(np.float32)
-    factor, shift = _normalisation(spec, rule)
-    if not (np.all(factor == 1) and np.all(shift == 0)):
-        tensor *= factor
-        tensor += shift
-    if spec.layout == "nchw":
-        tensor = np.ascontiguousarray(tensor.transpose(2, 0, 1))
-    return tensor[np.newaxis], placement
-
-
-def _normalisation(spec: Input, rule: Preprocess) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    mean, std = np.array(rule.mean, np.float64), np.array(rule.std, np.float64)
-    if spec.colour == "bgr":
-        mean, std = mean[::-1], std[::-1]
-    return (rule.scale / std).astype(np.float32), (-mean / std).astype(np.float32)
-
-
-def _place(pixels: Pixels, spec: Input, rule: Preprocess) -> tuple[Pixels, Placement]:
     height, width = pixels.shape[:2]
-    if rule.resize == "stretch":
-        resized = _resized(pixels, (spec.width, spec.height), rule)
-        return resized, Placement(0, 0, spec.width, spec.height)
+    placement = _placement(resized_to(width, height, spec, rule), spec, rule)
+    resized = _resized(pixels, (placement.width, placement.height), rule)
+    left, top = max(0, placement.left), max(0, placement.top)
+    shown = resized[top - placement.top :, left - placement.left :][: spec.height, : spec.width]
+    if spec.layout == "nchw":
+        tensor = np.empty((1, 3, spec.height, spec.width), np.float32)
+        planes = tensor[0]
+    else:
+        tensor = np.empty((1, spec.height, spec.width, 3), np.float32)
+        planes = tensor[0].transpose(2, 0, 1)
+    _normalise(cv2.split(shown), planes, (left, top), spec, rule)
+    return tensor, placement
+
+
+def _normalise(
+    colours: Sequence[NDArray[Any]],
+    planes: NDArray[np.float32],
+    corner: tuple[int, int],
+    spec: Input,
+    rule: Preprocess,
+) -> None:
+    """Write red, green and blue (uint8, [h, w] each) into the planes ([3, H, W]), their corner at x, y of `corner`.
+
+    One plane after the other: each stays in the processor's cache until it is finished.
+    """
+    left, top = corner
+    height, width = colours[0].shape
+    mean, std = np.array(rule.mean, np.float64), np.array(rule.std, np.float64)
+    factors, shifts = (rule.scale / std).astype(np.float32), (-mean / std).astype(np.float32)
+    order = (2, 1, 0) if spec.colour == "bgr" else (0, 1, 2)
+    for plane, colour in zip(planes, order, strict=True):
+        factor, shift = factors[colour], shifts[colour]
+        picture = plane[top : top + height, left : left + width]
+        np.copyto(picture, colours[colour])
+        if factor != 1:
+            np.multiply(picture, factor, out=picture)
+        if shift != 0:
+            np.add(picture, shift, out=picture)
+        pad = np.float32(rule.pad) * factor + shift
+        plane[:top] = pad
+        plane[top + height :] = pad
+        plane[top : top + height, :left] = pad
+        plane[top : top + height, left + width :] = pad
+
+
+def _placement(size: tuple[int, int], spec: Input, rule: Preprocess) -> Placement:
+    width, height = size
     if rule.resize == "centre-crop":
-        return _centre_crop(pixels, spec, rule)
-    ratio = min(spec.width / width, spec.height / height)
-    whole = round if rule.rounding == "nearest" else int
-    inner = max(1, whole(width * ratio)), max(1, whole(height * ratio))
-    resized = _resized(pixels, inner, rule)
-    corner = rule.resize == "letterbox-corner"
-    left = 0 if corner else (spec.width - inner[0]) // 2
-    top = 0 if corner else (spec.height - inner[1] + (rule.spare_row == "above")) // 2
-    canvas = np.full((spec.height, spec.width, 3), rule.pad, np.uint8)
-    canvas[top : top + inner[1], left : left + inner[0]] = resized
-    return canvas, Placement(left, top, *inner)
+        return Placement(-((width - spec.width) // 2), -((height - spec.height) // 2), width, height)
+    if rule.resize == "letterbox-corner":
+        return Placement(0, 0, width, height)
+    spare_above = rule.resize == "letterbox" and rule.spare_row == "above"
+    return Placement((spec.width - width) // 2, (spec.height - height + spare_above) // 2, width, height)
 
 
 def _resized(pixels: Pixels, size: tuple[int, int], rule: Preprocess) -> Pixels:
@@ -89,14 +121,3 @@ def _resized(pixels: Pixels, size: tuple[int, int], rule: Preprocess) -> Pixels:
         return np.asarray(picture.resize(size, _PILLOW[rule.interpolation]), np.uint8)
     resized = cv2.resize(pixels, size, interpolation=_OPENCV[rule.interpolation])
     return resized.astype(np.uint8, copy=False)
-
-
-def _centre_crop(pixels: Pixels, spec: Input, rule: Preprocess) -> tuple[Pixels, Placement]:
-    height, width = pixels.shape[:2]
-    short = max(rule.short_side or min(spec.width, spec.height), spec.width, spec.height)
-    ratio = short / min(width, height)
-    full = max(spec.width, round(width * ratio)), max(spec.height, round(height * ratio))
-    resized = _resized(pixels, full, rule)
-    left, top = (full[0] - spec.width) // 2, (full[1] - spec.height) // 2
-    canvas = resized[top : top + spec.height, left : left + spec.width]
-    return canvas, Placement(-left, -top, *full)
