@@ -63,6 +63,7 @@ def _read(connection: sqlite3.Connection, settings: DeviceSettings, file: Path, 
     failed = connection.execute(
         "SELECT path, problem FROM file WHERE failure IS NOT NULL AND NOT video ORDER BY path LIMIT ?", (failures,)
     ).fetchall()
+    last = connection.execute("SELECT processed_s FROM photo ORDER BY id DESC LIMIT 1").fetchone()
     return Status(
         device=settings.device,
         journal=str(file),
@@ -72,9 +73,9 @@ def _read(connection: sqlite3.Connection, settings: DeviceSettings, file: Path, 
         failed=totals.failed,
         duplicates=totals.duplicates,
         videos=totals.videos,
-        events=one("SELECT COUNT(*) FROM event WHERE state = 'sent'"),
+        events=totals.events,
         open_events=one("SELECT COUNT(*) FROM event WHERE state = 'open'"),
         waiting=one("SELECT COUNT(*) FROM outbox"),
-        last_photo_s=connection.execute("SELECT MAX(processed_s) FROM photo").fetchone()[0],
+        last_photo_s=last["processed_s"] if last else None,
         failures=tuple((row["path"].decode("utf-8", "replace"), row["problem"]) for row in failed),
     )

@@ -21,16 +21,17 @@ class CardReports:
         """
         run = self._connection.execute
         photos, empty = run("SELECT COUNT(*), COALESCE(SUM(empty), 0) FROM photo WHERE reported = 0").fetchone()
-        (events,) = run(
-            "SELECT COUNT(DISTINCT event.id) FROM photo JOIN event ON event.id = event_id "
-            "WHERE reported = 0 AND state = 'sent'"
-        ).fetchone()
         failed, duplicates, videos = run(
             "SELECT COALESCE(SUM(failure IS NOT NULL AND NOT video), 0), COALESCE(SUM(duplicate), 0), "
             "COALESCE(SUM(video), 0) FROM file WHERE reported = 0 AND final = 1"
         ).fetchone()
         if not (photos or failed or duplicates or videos):
             return None
+        # CROSS JOIN: SQLite would walk over all events ever to find those of the few new photos.
+        (events,) = run(
+            "SELECT COUNT(DISTINCT event.id) FROM photo CROSS JOIN event ON event.id = event_id "
+            "WHERE reported = 0 AND state = 'sent'"
+        ).fetchone()
         run("UPDATE photo SET reported = 1 WHERE reported = 0")
         run("UPDATE file SET reported = 1 WHERE reported = 0 AND final = 1")
         return CardReport(

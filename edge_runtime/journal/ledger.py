@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from edge_runtime.values import Box, Category, Detection, FailureKind, FileStamp, Photo, Species
+
+_FILE_COLUMNS = (
+    "size", "mtime_ns", "photo_id", "duplicate", "video", "failure", "problem", "attempts", "final", "reported"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Totals:
     """Files that should be photos and could not be read or inferred, those to be tried again included."""
     duplicates: int
     videos: int
+    events: int
+    """Events with something in them, closed and put into the outbox."""
 
 
 class Ledger:
@@ -71,6 +77,28 @@ class Ledger:
             "SELECT file.*, photo.sha256 FROM file LEFT JOIN photo ON photo.id = photo_id WHERE path = ?", (_key(path),)
         ).fetchone()
         return None if row is None else _entry(row)
+
+    def finished(self, folder: PurePosixPath, names: Collection[str]) -> dict[tuple[str, int, int], bool]:
+        """Those of a folder's files that are through, as (name, size, mtime_ns), and whether each showed a photo.
+
+        Of the ones directly in `folder` it tells of all those in `names`, and may tell of others.
+        """
+        if not names:
+            return {}
+        prefix = b"" if folder == PurePosixPath() else _key(folder) + b"/"
+        # No name has a slash in it, so all of them are turned into bytes, and back, at once.
+        keys = os.fsencode("/".join(names)).split(b"/")
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        rows = cursor.execute(
+            "SELECT substr(path, length(:prefix) + 1), size, mtime_ns, photo_id IS NOT NULL FROM file "
+            "WHERE path BETWEEN :first AND :last AND instr(substr(path, length(:prefix) + 1), X'2F') = 0 AND final",
+            {"prefix": prefix, "first": prefix + min(keys), "last": prefix + max(keys)},
+        ).fetchall()
+        if not rows:
+            return {}
+        found, sizes, times, photos = zip(*rows, strict=True)
+        return dict(zip(zip(os.fsdecode(b"/".join(found)).split("/"), sizes, times, strict=True), photos, strict=True))
 
     def entries(self, folder: PurePosixPath) -> list[Entry]:
         """What is known of the files directly in `folder`, by path."""
@@ -139,6 +167,12 @@ class Ledger:
 
     def add_video(self, stamp: FileStamp) -> None:
         """Record that a video lies on the card, so that it is reported rather than passed over in silence."""
+        earlier = self._connection.execute(
+            "UPDATE file SET size = ?, mtime_ns = ? WHERE path = ? AND video",
+            (stamp.size, stamp.mtime_ns, _key(stamp.path)),
+        )
+        if earlier.rowcount:
+            return  # It has grown since: nothing new to count.
         self._set_file(stamp, failure=FailureKind.ACCESS.value, problem="videos are not read yet", video=1)
 
     def results(self) -> Iterator[Result]:
@@ -169,19 +203,19 @@ class Ledger:
         return totals(self._connection)
 
     def _set_file(self, stamp: FileStamp, **columns: object) -> None:
-        row: dict[str, object] = {"path": _key(stamp.path), "size": stamp.size, "mtime_ns": stamp.mtime_ns, **columns}
+        row = {"path": _key(stamp.path), "size": stamp.size, "mtime_ns": stamp.mtime_ns, **columns}
         names, marks = ", ".join(row), ", ".join("?" * len(row))
-        self._connection.execute(f"INSERT OR REPLACE INTO file ({names}) VALUES ({marks})", tuple(row.values()))
+        again = ", ".join(f"{name} = excluded.{name}" for name in _FILE_COLUMNS)
+        # Not REPLACE, for which SQLite runs no trigger of the row that goes: the totals would drift.
+        self._connection.execute(
+            f"INSERT INTO file ({names}) VALUES ({marks}) ON CONFLICT (path) DO UPDATE SET {again}",
+            tuple(row.values()),
+        )
 
 
 def totals(connection: sqlite3.Connection) -> Totals:
     """As `Ledger.totals`, over any connection to a journal."""
-    photos, empty = connection.execute("SELECT COUNT(*), COALESCE(SUM(empty), 0) FROM photo").fetchone()
-    failed, duplicates, videos = connection.execute(
-        "SELECT COALESCE(SUM(failure IS NOT NULL AND NOT video), 0), COALESCE(SUM(duplicate), 0), "
-        "COALESCE(SUM(video), 0) FROM file"
-    ).fetchone()
-    return Totals(photos=photos, empty=empty, failed=failed, duplicates=duplicates, videos=videos)
+    return Totals(*connection.execute("SELECT photos, empty, failed, duplicates, videos, events FROM total").fetchone())
 
 
 def _key(path: PurePosixPath) -> bytes:

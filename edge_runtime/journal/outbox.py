@@ -61,6 +61,10 @@ class Outbox:
     def waiting(self) -> int:
         return int(self._connection.execute("SELECT COUNT(*) FROM outbox").fetchone()[0])
 
+    def empty(self) -> bool:
+        """Whether nothing waits; as quick with a million summaries as with one."""
+        return self._connection.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is None
+
     def span(self) -> tuple[int, int]:
         """(first, next): the lowest sequence that still waits, and the one that will be given next.
 

@@ -85,4 +85,39 @@ MIGRATIONS = (
         created_s INTEGER NOT NULL
     );
     """,
+    """
+    -- Counts over everything, which the tables keep themselves: counting a million rows takes a small board seconds.
+    CREATE TABLE total (
+        photos INTEGER NOT NULL,
+        empty INTEGER NOT NULL,
+        failed INTEGER NOT NULL,
+        duplicates INTEGER NOT NULL,
+        videos INTEGER NOT NULL,
+        events INTEGER NOT NULL
+    );
+    INSERT INTO total SELECT
+        (SELECT COUNT(*) FROM photo),
+        (SELECT COALESCE(SUM(empty), 0) FROM photo),
+        (SELECT COUNT(*) FROM file WHERE failure IS NOT NULL AND NOT video),
+        (SELECT COALESCE(SUM(duplicate), 0) FROM file),
+        (SELECT COALESCE(SUM(video), 0) FROM file),
+        (SELECT COUNT(*) FROM event WHERE state = 'sent');
+    CREATE TRIGGER photo_counted AFTER INSERT ON photo BEGIN
+        UPDATE total SET photos = photos + 1, empty = empty + new.empty; END;
+    CREATE TRIGGER event_counted AFTER UPDATE OF state ON event BEGIN
+        UPDATE total SET events = events + (new.state = 'sent') - (old.state = 'sent'); END;
+    CREATE TRIGGER file_counted AFTER INSERT ON file WHEN new.failure IS NOT NULL OR new.duplicate BEGIN
+        UPDATE total SET failed = failed + (new.failure IS NOT NULL AND NOT new.video),
+            duplicates = duplicates + new.duplicate, videos = videos + new.video; END;
+    CREATE TRIGGER file_uncounted AFTER DELETE ON file WHEN old.failure IS NOT NULL OR old.duplicate BEGIN
+        UPDATE total SET failed = failed - (old.failure IS NOT NULL AND NOT old.video),
+            duplicates = duplicates - old.duplicate, videos = videos - old.video; END;
+    CREATE TRIGGER file_recounted AFTER UPDATE OF failure, duplicate, video ON file BEGIN
+        UPDATE total SET
+            failed = failed + (new.failure IS NOT NULL AND NOT new.video) - (old.failure IS NOT NULL AND NOT old.video),
+            duplicates = duplicates + new.duplicate - old.duplicate,
+            videos = videos + new.video - old.video; END;
+    CREATE INDEX file_failed ON file (path) WHERE failure IS NOT NULL AND NOT video;
+    DROP INDEX file_photo;
+    """,
 )

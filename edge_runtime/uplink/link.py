@@ -186,7 +186,7 @@ class Link:
         except PayloadError as error:
             log.warning("an acknowledgement was refused: %s", error)
             return
-        if gone and not journal.outbox.waiting():
+        if gone and journal.outbox.empty():
             self._status_at = self._monotonic()
 
     def _publish_status(self, client: mqtt.Client, journal: Journal) -> None:
