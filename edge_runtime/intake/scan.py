@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -45,6 +45,32 @@ class Problem(NamedTuple):
     reason: str
 
 
+Listed = tuple[str, int, int, int]
+"""A file as a folder's listing tells of it: name, bytes, modification time in ns since 1970, mode. A plain tuple, for
+there are many and most are only compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder of a card, as cheaply as it can be looked at: sorting and stamping its files is for who needs it."""
+
+    card: Path
+    path: PurePosixPath
+    """Relative to `card`."""
+    listed: tuple[Listed, ...]
+    """Whatever lies in it and is no folder, in the order of the file system."""
+
+    @property
+    def fingerprint(self) -> int:
+        """The same in this process for as long as every name, size and modification time in the folder is."""
+        return hash(self.listed)
+
+    def stamps(self, files: Iterable[Listed]) -> list[FileStamp]:
+        """Stamps of files of this folder, in natural order."""
+        ordered = sorted(files, key=lambda file: natural_key(file[0]))
+        return [FileStamp(self.card, self.path / name, size, mtime_ns) for name, size, mtime_ns, _ in ordered]
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """One look at a card: files in natural order, those of a folder before those of its sub-folders.
@@ -66,12 +92,44 @@ def scan(root: Path) -> Scan:
     photos: list[FileStamp] = []
     videos: list[FileStamp] = []
     problems: list[Problem] = []
-    for stamp in _walk(root, PurePosixPath(), problems):
-        if stamp.path.suffix.lower() in PHOTO_SUFFIXES:
-            photos.append(stamp)
-        else:
-            videos.append(stamp)
+    for folder in walk(root, problems):
+        photos += folder.stamps(filter(is_photo, folder.listed))
+        videos += folder.stamps(filter(is_video, folder.listed))
     return Scan(tuple(photos), tuple(videos), tuple(problems))
+
+
+def walk(root: Path, problems: list[Problem]) -> Iterator[Folder]:
+    """Every folder below `root`, itself first, in natural order; what cannot be looked at is added to `problems`.
+
+    A folder is listed when its turn comes, so a walk over a card that is read meanwhile takes hours, not memory.
+
+    Raises:
+        CardGoneError: `root` itself cannot be listed.
+    """
+    waiting = [PurePosixPath()]
+    while waiting:
+        path = waiting.pop()
+        if len(path.parts) > MAX_DEPTH:
+            problems.append(Problem(root / path, f"more than {MAX_DEPTH} folders deep"))
+            continue
+        try:
+            listed, folders = _list(root / path, problems)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if not path.parts:
+                raise CardGoneError(root, reason) from error
+            problems.append(Problem(root / path, reason))
+            continue
+        waiting += [path / name for name in sorted(folders, key=natural_key, reverse=True)]
+        yield Folder(root, path, listed)
+
+
+def is_photo(file: Listed) -> bool:
+    return _suffix(file[0]) in PHOTO_SUFFIXES and stat.S_ISREG(file[3])
+
+
+def is_video(file: Listed) -> bool:
+    return _suffix(file[0]) in VIDEO_SUFFIXES and stat.S_ISREG(file[3])
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -80,50 +138,39 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name
 
 
-def _walk(root: Path, folder: PurePosixPath, problems: list[Problem]) -> Iterator[FileStamp]:
-    full_path = root / folder
+def _list(folder: Path, problems: list[Problem]) -> tuple[tuple[Listed, ...], list[str]]:
+    """What lies in `folder`, and the names of its sub-folders that a camera may have made."""
+    listed: list[Listed] = []
+    folders: list[str] = []
+    # Through a descriptor the kernel finds each file without walking down the path again.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with os.scandir(full_path) as listing:
-            entries = list(listing)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if not folder.parts:
-            raise CardGoneError(root, reason) from error
-        problems.append(Problem(full_path, reason))
-        return
-    folders: list[PurePosixPath] = []
-    for entry in sorted(entries, key=lambda entry: natural_key(entry.name)):
-        path = folder / entry.name
-        try:
-            if _is_folder(entry):
-                folders.append(path)
-                continue
-            status = _photo_or_video(entry)
-        except FileNotFoundError:
-            continue  # deleted since it was listed
-        except OSError as error:
-            problems.append(Problem(root / path, error.strerror or str(error)))
-            continue
-        if status is not None:
-            yield FileStamp(card=root, path=path, size=status.st_size, mtime_ns=status.st_mtime_ns)
-    for path in folders:
-        if len(path.parts) > MAX_DEPTH:
-            problems.append(Problem(root / path, f"more than {MAX_DEPTH} folders deep"))
-        else:
-            yield from _walk(root, path, problems)
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                        continue
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # deleted since it was listed
+                except OSError as error:
+                    if _suffix(entry.name) in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
+                        problems.append(Problem(folder / entry.name, error.strerror or str(error)))
+                    continue
+                listed.append((entry.name, status.st_size, status.st_mtime_ns, status.st_mode))
+    finally:
+        os.close(descriptor)
+    return tuple(listed), [name for name in folders if _may_hold_photos(name)]
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith(".") or entry.name.casefold() in _IGNORED_FOLDERS:
-        return False
-    return entry.is_dir(follow_symlinks=False)
+def _suffix(name: str) -> str:
+    """With its dot, in small letters; empty for what no camera writes."""
+    if name.startswith(".") or name.casefold() in _IGNORED_FILES:
+        return ""
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > 0 else ""
 
 
-def _photo_or_video(entry: os.DirEntry[str]) -> os.stat_result | None:
-    if entry.name.startswith(".") or entry.name.casefold() in _IGNORED_FILES:
-        return None
-    suffix = PurePosixPath(entry.name).suffix.lower()
-    if suffix not in PHOTO_SUFFIXES and suffix not in VIDEO_SUFFIXES:
-        return None
-    status = entry.stat(follow_symlinks=False)
-    return status if stat.S_ISREG(status.st_mode) else None
+def _may_hold_photos(folder: str) -> bool:
+    return not folder.startswith(".") and folder.casefold() not in _IGNORED_FOLDERS
