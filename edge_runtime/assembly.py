@@ -10,7 +10,8 @@ from edge_runtime.daemon import Daemon, OnOutcome, ignore_outcome
 from edge_runtime.journal.journal import FILE_NAME, Journal
 from edge_runtime.models import loading
 from edge_runtime.models.detector import Detector
-from edge_runtime.pipeline import Pipeline, Rules
+from edge_runtime.pipeline import Pipeline
+from edge_runtime.rules import Rules
 from edge_runtime.settings import DeviceSettings
 from edge_runtime.uplink.link import Link
 from edge_runtime.values import CATEGORIES
@@ -42,8 +43,8 @@ def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome
     """
     file = Path(settings.data) / FILE_NAME
     models = settings.models
-    detector = loading.load_detector(models.detector, threads=models.threads)
-    classifier = loading.load_classifier(models.classifier, threads=models.threads)
+    detector = loading.load_detector(models.detector, threads=1, streams=models.threads)
+    classifier = loading.load_classifier(models.classifier, threads=1, streams=models.threads)
     journal = Journal(file, device=settings.device)
     with journal.transaction():
         journal.codes.add("label", [*CATEGORIES, *(classifier.names if classifier else ())])
@@ -54,7 +55,9 @@ def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome
         models=loading.titles(detector, classifier),
         time_zone=settings.time_zone,
     )
-    pipeline = Pipeline(journal, detector, classifier, rules(settings, detector))
+    # One more than infer at once: its card is read and its photo decoded meanwhile.
+    workers = models.threads + 1
+    pipeline = Pipeline(journal, detector, classifier, rules(settings, detector), workers=workers)
     return Device(Daemon(settings, journal, pipeline, link, on_outcome=on_outcome), journal, link)
 
 

@@ -17,8 +17,9 @@ from edge_runtime.journal.ledger import Result, Totals
 from edge_runtime.models import loading
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
-from edge_runtime.pipeline import Outcome, Pipeline, Rules
+from edge_runtime.pipeline import Outcome, Pipeline
 from edge_runtime.reports import megadetector
+from edge_runtime.rules import Rules
 from edge_runtime.values import FileStamp
 
 SETTLE_SECONDS = 2.0
@@ -47,6 +48,7 @@ def process(
     detector: Detector,
     classifier: Classifier | None,
     rules: Rules,
+    workers: int = 1,
     fresh: bool = False,
     on_start: Callable[[int, int], None],
     on_outcome: Callable[[FileStamp, Outcome], None],
@@ -57,6 +59,7 @@ def process(
     interruption goes on where it stopped.
 
     Args:
+        workers: photos looked at at once.
         fresh: throw away what an interrupted run left.
         on_start: called once with the number of files and of those already finished.
         on_outcome: called with every photo that comes to an end.
@@ -77,7 +80,7 @@ def process(
     try:
         _check_same_work(journal, folder, detector, classifier)
         seen = scan.scan(folder)
-        pipeline = Pipeline(journal, detector, classifier, rules)
+        pipeline = Pipeline(journal, detector, classifier, rules, workers=workers)
         todo = [stamp for stamp in seen.photos if not _finished(journal, stamp)]
         files = len(seen.photos) + len(seen.videos)
         resumed = len(seen.photos) - len(todo)
@@ -100,8 +103,7 @@ def _take_all(pipeline: Pipeline, todo: list[FileStamp], on_outcome: Callable[[F
     settling = Settling(SETTLE_SECONDS, now=time.monotonic)
     while todo:
         doubtful: list[FileStamp] = []
-        for stamp in todo:
-            outcome = pipeline.take(stamp, settled=settling.settled(stamp))
+        for stamp, outcome in pipeline.take_all((stamp, settling.settled(stamp)) for stamp in todo):
             if outcome in (Outcome.WAITING, Outcome.RETRY):
                 doubtful.append(_look_again(stamp))
             else:

@@ -20,7 +20,8 @@ from edge_runtime import assembly, batch, console, settings, status
 from edge_runtime.device import memory
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.models import loading
-from edge_runtime.pipeline import Outcome, Rules
+from edge_runtime.pipeline import Outcome
+from edge_runtime.rules import Rules
 from edge_runtime.values import FileStamp
 
 PROGRAM = "edge-runtime"
@@ -89,8 +90,8 @@ def _process(arguments: argparse.Namespace) -> int:
         raise CamtrapEdgeError(
             f"--time-zone {arguments.time_zone}: no such zone; write it like Africa/Nairobi"
         ) from error
-    detector = loading.load_detector(arguments.detector, threads=arguments.threads)
-    classifier = loading.load_classifier(arguments.classifier, threads=arguments.threads)
+    detector = loading.load_detector(arguments.detector, threads=1, streams=arguments.threads)
+    classifier = loading.load_classifier(arguments.classifier, threads=1, streams=arguments.threads)
     rules = Rules(
         zone=zone,
         cameras=(),
@@ -114,6 +115,7 @@ def _process(arguments: argparse.Namespace) -> int:
                 detector=detector,
                 classifier=classifier,
                 rules=rules,
+                workers=arguments.threads + 1,
                 fresh=arguments.fresh,
                 on_start=start,
                 on_outcome=progress,

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from edge_runtime.intake import scan
 from edge_runtime.intake.settling import Settling
 from edge_runtime.intake.watch import Watcher
 from edge_runtime.journal.journal import Journal
-from edge_runtime.pipeline import Outcome, Pipeline
+from edge_runtime.pipeline import Outcome, Pipeline, Work
 from edge_runtime.reinsertion import Reinsertion
 from edge_runtime.settings import DeviceSettings
 from edge_runtime.uplink.link import Link
@@ -75,7 +75,7 @@ class Daemon:
         self._quiet_since = monotonic()
 
     def stop(self) -> None:
-        """Ask the loop to end after the photo in hand. Safe from a signal handler and from other threads."""
+        """Ask the loop to end after the photos in hand. Safe from a signal handler and from other threads."""
         self._stopping.set()
         self._wake.set()
 
@@ -117,13 +117,7 @@ class Daemon:
         self._reinsertion.check(seen.photos)
         taken = unfinished = 0
         doubtful = []
-        for stamp in seen.photos:
-            if self._stopping.is_set():
-                break
-            entry = self._journal.ledger.entry(stamp.path)
-            if entry is not None and entry.final and entry.describes(stamp):
-                continue
-            outcome = self._pipeline.take(stamp, settled=self._settling.settled(stamp))
+        for stamp, outcome in self._pipeline.take_all(self._todo(seen.photos)):
             if outcome in (Outcome.WAITING, Outcome.RETRY):
                 unfinished += 1
                 doubtful.append(stamp.path)
@@ -135,6 +129,14 @@ class Daemon:
         self._note_videos(seen.videos)
         self._settling.keep_only(doubtful)
         return Pass(taken, unfinished)
+
+    def _todo(self, stamps: Iterable[FileStamp]) -> Iterator[Work]:
+        for stamp in stamps:
+            if self._stopping.is_set():
+                return
+            entry = self._journal.ledger.entry(stamp.path)
+            if entry is None or not entry.final or not entry.describes(stamp):
+                yield stamp, self._settling.settled(stamp)
 
     def _note_videos(self, videos: tuple[FileStamp, ...]) -> None:
         new = [stamp for stamp in videos if self._journal.ledger.entry(stamp.path) is None]

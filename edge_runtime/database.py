@@ -43,7 +43,9 @@ def open_read_only(file: Path) -> sqlite3.Connection:
     if not file.exists():
         raise JournalError(file, "does not exist", hint="has the program run with this configuration yet?")
     try:
-        connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        connection = sqlite3.connect(
+            f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
+        )
         connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
         raise JournalError(file, f"cannot be read: {error}") from error

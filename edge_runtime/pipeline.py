@@ -1,19 +1,20 @@
-"""The way of a photo, in order: read, prove whole, recognise, decode, detect, classify, commit.
+"""The way of a photo, in order: read, prove whole, recognise, decode, detect, classify, record.
 
-Someone who reads this file knows the program. `Pipeline.take` brings one file from the card into the journal; its
-result, the event that it belongs to and whatever that event sends out commit in one transaction.
+Someone who reads this file knows the program. Several threads look at photos at once, each at one from its bytes to its
+species; the thread that called records them in the order of the card. What a photo leads to (its result, the event
+that it belongs to, whatever that event sends out) commits in one transaction.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
-from edge_runtime import values
+import cv2
+
+from edge_runtime import overlap, values
 from edge_runtime.errors import (
     CardGoneError,
     EngineError,
@@ -23,48 +24,30 @@ from edge_runtime.errors import (
 )
 from edge_runtime.events import grouping
 from edge_runtime.intake import cameras, completeness, decode, exif, identity
-from edge_runtime.journal.event_log import OpenEvent
 from edge_runtime.journal.journal import Journal
 from edge_runtime.models import crops
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
-from edge_runtime.settings import Camera
-from edge_runtime.values import Detection, Event, FailureKind, FileStamp, Photo
+from edge_runtime.recording import Failed, Known, Look, Outcome, Recorder, Seen, Unfinished
+from edge_runtime.rules import Rules
+from edge_runtime.values import CardReport, Detection, FailureKind, FileStamp
+
+__all__ = ["Outcome", "Pipeline", "Work"]
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
-"""A file whose failure may pass (a reading error, an inference that failed) is tried this often."""
-
-
-class Outcome(Enum):
-    """What became of one file."""
-
-    FOUND = "found"
-    EMPTY = "empty"
-    DUPLICATE = "duplicate"
-    WAITING = "waiting"
-    """Not whole yet: look again."""
-    RETRY = "retry"
-    """Failed, and is tried again."""
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How photos are read and grouped."""
-
-    zone: ZoneInfo
-    """Of the cameras' clocks."""
-    cameras: Sequence[Camera]
-    max_pixels: int
-    gap_s: int
-    confident: float
-    """Least confidence of a detection that counts."""
+Work = tuple[FileStamp, bool]
+"""A file, and whether it is settled: it has not changed for a while, so what it lacks now it will not get."""
+FINISHED_AHEAD = 8
+"""Photos that may wait for their turn to be recorded; of these only boxes are kept."""
 
 
 class Pipeline:
-    """Brings files into the journal, one at a time."""
+    """Brings files into the journal.
+
+    Args:
+        workers: threads that look at photos at once.
+    """
 
     def __init__(
         self,
@@ -73,78 +56,72 @@ class Pipeline:
         classifier: Classifier | None,
         rules: Rules,
         *,
+        workers: int = 1,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._journal, self._detector, self._classifier, self._rules = journal, detector, classifier, rules
-        self._now = now
+        self._workers = workers
+        coarser = classifier.taxonomy.coarser if classifier else grouping.NO_TAXA
+        self._recorder = Recorder(journal, rules, coarser, now=now)
+        cv2.setNumThreads(1)  # a photo has one thread; the others have photos of their own
 
-    def take(self, stamp: FileStamp, *, settled: bool) -> Outcome:
-        """Bring one file into the journal. It is not touched, only read.
+    def take_all(self, work: Iterable[Work]) -> Iterator[tuple[FileStamp, Outcome]]:
+        """Bring files into the journal, which are not touched, only read; yields each once it is committed.
 
-        Args:
-            settled: the file has not changed for a while, so what it lacks now it will not get.
+        `work` is read a few files ahead, in the caller's thread. Photos that finish while the disk is busy share the
+        next transaction.
 
         Raises:
-            CardGoneError: the card vanished; nothing was recorded.
-            sqlite3.Error: the journal cannot be written; nothing was recorded.
+            CardGoneError: the card vanished; nothing was recorded of the file in hand and those after it.
+            sqlite3.Error: the journal cannot be written; likewise.
         """
-        try:
-            data = identity.read(stamp)
-            end = self._whole_until(data, stamp, settled=settled)
-            sha256 = identity.picture_hash(data, end)
-            known = self._journal.ledger.photo_id(sha256)
-            if known is not None:
-                with self._journal.transaction():
-                    self._journal.ledger.add_duplicate(stamp, known)
-                return Outcome.DUPLICATE
-            photo, detections = self._look(data, stamp, sha256)
-        except CardGoneError:
-            raise
-        except (IncompletePhotoError, UnsettledPhotoError) as error:
-            if not settled:
-                return Outcome.WAITING
-            return self._fail(stamp, FailureKind.ACCESS, error.problem, final=True)
-        except PhotoError as error:
-            return self._fail(stamp, FailureKind.ACCESS, error.problem, final=error.final)
-        except (EngineError, MemoryError) as error:
-            return self._fail(stamp, FailureKind.INFERENCE, str(error) or type(error).__name__, final=False)
-        except Exception as error:  # the stage's boundary: one bad photo must not stop the card
-            log.exception("%s: unexpected error", stamp.full_path)
-            return self._fail(stamp, FailureKind.INFERENCE, f"{type(error).__name__}: {error}", final=False)
-        return self._commit(photo, detections)
+        ahead = self._workers + FINISHED_AHEAD if self._workers > 1 else 1
+        for ready in overlap.in_order(work, self._look, workers=self._workers, ahead=ahead):
+            with self._journal.transaction():
+                outcomes = [(stamp, self._recorder.record(stamp, look)) for (stamp, _), look in ready]
+            yield from outcomes
 
     def close_events(self) -> int:
         """Close every open event: the card has nothing more that could join. Returns how many."""
         with self._journal.transaction():
-            still_open = self._journal.events.open()
-            for event in still_open:
-                self._close(event)
-        return len(still_open)
+            return self._recorder.close_events()
 
-    def report_card(self) -> values.CardReport | None:
+    def report_card(self) -> CardReport | None:
         """Put a report of what became of the files since the last one into the outbox, if anything did."""
-        now_s = int(self._now())
         with self._journal.transaction():
-            report = self._journal.reports.take(now_s=now_s)
-            if report is not None:
-                self._journal.outbox.put(report, now_s=now_s)
-                log.info("card read: %s", report)
-        return report
+            return self._recorder.report_card()
 
-    def _whole_until(self, data: bytes, stamp: FileStamp, *, settled: bool) -> int:
-        whole = completeness.check(data, stamp.full_path)
+    def _look(self, work: Work) -> Look:
+        stamp, settled = work
+        try:
+            return self._see(stamp, settled=settled)
+        except CardGoneError:
+            raise
+        except (IncompletePhotoError, UnsettledPhotoError) as error:
+            return Failed(FailureKind.ACCESS, error.problem, final=True) if settled else Unfinished()
+        except PhotoError as error:
+            return Failed(FailureKind.ACCESS, error.problem, final=error.final)
+        except (EngineError, MemoryError) as error:
+            return Failed(FailureKind.INFERENCE, str(error) or type(error).__name__, final=False)
+        except Exception as error:  # the stage's boundary: one bad photo must not stop the card
+            log.exception("%s: unexpected error", stamp.full_path)
+            return Failed(FailureKind.INFERENCE, f"{type(error).__name__}: {error}", final=False)
+
+    def _see(self, stamp: FileStamp, *, settled: bool) -> Seen | Known:
+        path, rules = stamp.full_path, self._rules
+        data = identity.read(stamp)
+        whole = completeness.check(data, path)
         if not (whole.certain or settled):
-            raise UnsettledPhotoError(stamp.full_path, "something unknown follows the picture")
-        return whole.end
-
-    def _look(self, data: bytes, stamp: FileStamp, sha256: bytes) -> tuple[Photo, tuple[Detection, ...]]:
-        path = stamp.full_path
-        with decode.open_photo(data, path, max_pixels=self._rules.max_pixels) as image:
-            capture = exif.read_capture(image, stamp.mtime_ns, self._rules.zone)
+            raise UnsettledPhotoError(path, "something unknown follows the picture")
+        sha256 = identity.picture_hash(data, whole.end)
+        if self._journal.knows(sha256):
+            return Known(sha256)
+        with decode.open_photo(data, path, max_pixels=rules.max_pixels) as image:
+            capture = exif.read_capture(image, stamp.mtime_ns, rules.zone)
             frame = decode.decode(data, image, path)
-        camera = cameras.camera_name(stamp.path, capture, self._rules.cameras)
-        photo = Photo(stamp, sha256, camera, capture)
-        return photo, self._name_species(frame, self._detector.detect(frame))
+        camera = cameras.camera_name(stamp.path, capture, rules.cameras)
+        photo = values.Photo(stamp, sha256, camera, capture)
+        return Seen(photo, self._name_species(frame, self._detector.detect(frame)))
 
     def _name_species(self, frame: values.Frame, detections: tuple[Detection, ...]) -> tuple[Detection, ...]:
         if self._classifier is None:
@@ -160,48 +137,3 @@ class Pipeline:
         for index, answer in zip(chosen, species, strict=True):
             named[index] = replace(named[index], species=answer)
         return tuple(named)
-
-    def _commit(self, photo: Photo, detections: tuple[Detection, ...]) -> Outcome:
-        empty = not any(found.confidence >= self._rules.confident for found in detections)
-        journal, time_s = self._journal, photo.capture.time_s
-        with journal.transaction():
-            journal.codes.add("camera", [photo.camera])
-            event_id = self._event_for(photo)
-            journal.events.extend(event_id, time_s)
-            journal.ledger.add_photo(photo, detections, empty=empty, event_id=event_id, now_s=int(self._now()))
-        return Outcome.EMPTY if empty else Outcome.FOUND
-
-    def _event_for(self, photo: Photo) -> int:
-        """The open event that the photo joins, or a new one; closes those of its camera that are over."""
-        time_s, gap_s = photo.capture.time_s, self._rules.gap_s
-        joined: int | None = None
-        for event in self._journal.events.open(photo.camera):
-            if joined is None and grouping.joins(event.start_s, event.end_s, time_s, gap_s=gap_s):
-                joined = event.id
-            elif grouping.is_over(event.end_s, time_s, gap_s=gap_s):
-                self._close(event)
-        if joined is not None:
-            return joined
-        return self._journal.events.begin(photo.camera, time_s, photo.capture.time_source)
-
-    def _close(self, event: OpenEvent) -> None:
-        journal = self._journal
-        photo_ids = journal.events.photo_ids(event.id)
-        photos = [journal.ledger.detections(photo_id) for photo_id in photo_ids]
-        coarser = self._classifier.taxonomy.coarser if self._classifier else grouping.NO_TAXA
-        counts = grouping.count(photos, confident=self._rules.confident, coarser=coarser)
-        sequence = None
-        if counts:
-            summary = Event(event.camera, event.start_s, event.end_s, event.time_source, len(photos), counts)
-            sequence = journal.outbox.put(summary, now_s=int(self._now()))
-            log.info("event %d at %s: %s", sequence, event.camera, ", ".join(f"{c.count} {c.label}" for c in counts))
-        journal.events.close(event.id, sequence=sequence)
-
-    def _fail(self, stamp: FileStamp, kind: FailureKind, problem: str, *, final: bool) -> Outcome:
-        earlier = self._journal.ledger.entry(stamp.path)
-        attempts = 1 + (earlier.attempts if earlier and earlier.failure and earlier.describes(stamp) else 0)
-        final = final or attempts >= MAX_ATTEMPTS
-        with self._journal.transaction():
-            self._journal.ledger.add_failure(stamp, kind, problem, attempts=attempts, final=final)
-        log.warning("%s: %s%s", stamp.full_path, problem, "" if final else f" (attempt {attempts}, will try again)")
-        return Outcome.FAILED if final else Outcome.RETRY

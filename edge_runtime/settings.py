@@ -51,6 +51,7 @@ class Models(Settings, frozen=True, kw_only=True):
     classifier: str = "default"
     """`default`, `none`, or a bundle's folder."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    """CPU threads that inference may keep busy."""
     confidence: Fraction | None = None
     """Least confidence of a detection that counts; the detector bundle's own where unset."""
 

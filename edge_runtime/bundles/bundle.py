@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from edge_runtime import checked_yaml
 from edge_runtime.bundles.manifest import ListedFile, Manifest, Task, Variant
@@ -40,6 +42,18 @@ class Bundle:
 
     def path(self, entry: ListedFile) -> Path:
         return self.folder / entry.file
+
+    def only(self, name: str) -> Bundle:
+        """The same bundle as if the variant called `name` were its only one.
+
+        Raises:
+            BundleError: there is none of that name.
+        """
+        variants = tuple(variant for variant in self.manifest.variants if variant.name == name)
+        if not variants:
+            there = ", ".join(variant.name for variant in self.manifest.variants)
+            raise BundleError(self.folder, f"has no variant '{name}'", hint=f"it has: {there}")
+        return replace(self, manifest=msgspec.structs.replace(self.manifest, variants=variants))
 
     def variant(self, engines: frozenset[str]) -> Variant:
         """The first variant that one of `engines` runs.

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module, util
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.bundles.manifest import Variant
+from edge_runtime.engines import tensorrt_runtime
 from edge_runtime.engines.protocol import Engine, Session, Tensor
 from edge_runtime.errors import EngineError
 
-_ENGINES = {
-    # name in a manifest: (module of the runtime itself, our file, class)
-    "onnxruntime": ("onnxruntime", "edge_runtime.engines.onnxruntime_engine", "OnnxRuntimeEngine"),
-    "openvino": ("openvino", "edge_runtime.engines.openvino_engine", "OpenVinoEngine"),
+
+def _installed(module: str) -> Callable[[], bool]:
+    return lambda: util.find_spec(module) is not None
+
+
+_ENGINES: dict[str, tuple[Callable[[], bool], str, str]] = {
+    # name in a manifest: (whether it can run here, our file, class)
+    "onnxruntime": (_installed("onnxruntime"), "edge_runtime.engines.onnxruntime_engine", "OnnxRuntimeEngine"),
+    "openvino": (_installed("openvino"), "edge_runtime.engines.openvino_engine", "OpenVinoEngine"),
+    "tensorrt": (tensorrt_runtime.usable, "edge_runtime.engines.tensorrt_engine", "TensorRtEngine"),
 }
 
 
 def available() -> frozenset[str]:
-    """Names of the engines whose runtime is installed here."""
-    return frozenset(name for name, (runtime, _, _) in _ENGINES.items() if util.find_spec(runtime))
+    """Names of the engines that can run here: installed, and with the hardware that they need."""
+    return frozenset(name for name, (usable, _, _) in _ENGINES.items() if usable())
 
 
 def get(name: str) -> Engine:
@@ -36,20 +44,26 @@ def get(name: str) -> Engine:
 class Graph:
     """One variant of a bundle, loaded by the engine that it is for."""
 
-    def __init__(self, session: Session, variant: Variant, path: Path) -> None:
+    def __init__(self, session: Session, variant: Variant, path: Path, *, streams: int) -> None:
         self._session, self.variant, self.path = session, variant, path
+        self._idle = BoundedSemaphore(streams)
 
     def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
-        """As `Session.run`."""
-        return self._session.run(image, outputs)
+        """As `Session.run`, from any number of threads: they wait for a free stream."""
+        with self._idle:
+            return self._session.run(image, outputs)
 
     def error(self, problem: str) -> EngineError:
         """An error about this graph, for whoever finds its outputs wrong."""
         return EngineError(self.variant.engine, self.path, problem)
 
 
-def open_graph(bundle: Bundle, *, threads: int) -> Graph:
+def open_graph(bundle: Bundle, *, threads: int, streams: int = 1) -> Graph:
     """Load the bundle's first variant that an installed engine runs.
+
+    Args:
+        threads: CPU threads of one inference.
+        streams: inferences at once.
 
     Raises:
         BundleError: no installed engine runs any of its variants.
@@ -57,5 +71,6 @@ def open_graph(bundle: Bundle, *, threads: int) -> Graph:
     """
     variant = bundle.variant(available())
     path = bundle.path(variant)
-    session = get(variant.engine).open(path, input_name=bundle.manifest.input.tensor, threads=threads)
-    return Graph(session, variant, path)
+    tensor = bundle.manifest.input.tensor
+    session = get(variant.engine).open(path, input_name=tensor, threads=threads, streams=streams)
+    return Graph(session, variant, path, streams=streams)

@@ -24,7 +24,8 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
 
-    def open(self, graph: Path, *, input_name: str, threads: int) -> OnnxRuntimeSession:
+    def open(self, graph: Path, *, input_name: str, threads: int, streams: int = 1) -> OnnxRuntimeSession:
+        # Nothing to set for `streams`: a session runs in whatever threads call it.
         options = session_options(threads, int8_saturates=cpu.int8_saturates())
         try:
             session = onnxruntime.InferenceSession(

@@ -13,7 +13,7 @@ Tensor = NDArray[Any]
 
 
 class Session(Protocol):
-    """One loaded graph. Not safe for use by two threads at once."""
+    """One loaded graph. `run` may be called by as many threads at once as it was opened for (`streams`)."""
 
     def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
         """Run the graph on one input tensor, shape as the bundle's `input` says with the batch first.
@@ -31,8 +31,12 @@ class Engine(Protocol):
 
     name: str
 
-    def open(self, graph: Path, *, input_name: str, threads: int) -> Session:
+    def open(self, graph: Path, *, input_name: str, threads: int, streams: int = 1) -> Session:
         """Load `graph`.
+
+        Args:
+            threads: CPU threads of one inference.
+            streams: inferences at once.
 
         Raises:
             EngineError: the runtime cannot load it, or it has no input called `input_name`.

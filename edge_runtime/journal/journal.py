@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Journal:
     def __init__(self, file: Path, *, device: str) -> None:
         self.file = file
         self._connection = database.open_database(file, MIGRATIONS)
+        self._lookup, self._lookup_lock = database.open_read_only(file), threading.Lock()
         self.ledger = Ledger(self._connection)
         self.events = EventLog(self._connection)
         self.outbox = Outbox(self._connection)
@@ -55,6 +57,12 @@ class Journal:
         """All writes inside commit as one, or none does."""
         return database.transaction(self._connection)
 
+    def knows(self, sha256: bytes) -> bool:
+        """Whether a photo with this picture is committed. For any thread."""
+        with self._lookup_lock:
+            row = self._lookup.execute("SELECT 1 FROM photo WHERE sha256 = ?", (sha256,)).fetchone()
+        return row is not None
+
     def get(self, key: str) -> str | None:
         """A remembered value, None where there is none."""
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -65,6 +73,7 @@ class Journal:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def close(self) -> None:
+        self._lookup.close()
         self._connection.close()
 
     def _name_once(self, device: str) -> None:

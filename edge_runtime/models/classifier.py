@@ -19,12 +19,16 @@ from edge_runtime.values import Crop, Species
 class Classifier:
     """A classifier bundle, loaded.
 
+    Args:
+        threads: CPU threads of one inference.
+        streams: inferences at once.
+
     Raises:
         BundleError: the bundle's head is unknown, or no installed engine runs any of its variants.
         EngineError: the graph cannot be loaded.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int, streams: int = 1) -> None:
         self.bundle = bundle
         manifest = bundle.manifest
         if manifest.output.head not in SCORE_HEADS:
@@ -32,7 +36,7 @@ class Classifier:
         if bundle.taxa and manifest.output.head != "softmax":
             raise BundleError(bundle.folder, f"has taxa, but sums of '{manifest.output.head}' scores mean nothing")
         self._head = SCORE_HEADS[manifest.output.head]
-        self._graph = engines.open_graph(bundle, threads=threads)
+        self._graph = engines.open_graph(bundle, threads=threads, streams=streams)
         self.taxonomy = Taxonomy(bundle.labels, bundle.taxa)
         self.names = self.taxonomy.names
         """Every name that this classifier can say, each once: species first, then the groups that hold them."""

@@ -21,18 +21,22 @@ _MIN_SIDE = 1e-4
 class Detector:
     """A detector bundle, loaded.
 
+    Args:
+        threads: CPU threads of one inference.
+        streams: inferences at once.
+
     Raises:
         BundleError: the bundle's head is unknown, or no installed engine runs any of its variants.
         EngineError: the graph cannot be loaded.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int, streams: int = 1) -> None:
         self.bundle = bundle
         manifest = bundle.manifest
         if manifest.output.head not in BOX_HEADS:
             raise BundleError(bundle.folder, f"unknown head '{manifest.output.head}'", hint=", ".join(BOX_HEADS))
         self._head = BOX_HEADS[manifest.output.head]
-        self._graph = engines.open_graph(bundle, threads=threads)
+        self._graph = engines.open_graph(bundle, threads=threads, streams=streams)
         kinds = [label.kind for label in bundle.labels]
         self._columns = [np.array([i for i, kind in enumerate(kinds) if kind == name]) for name in CATEGORIES]
 

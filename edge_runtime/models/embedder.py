@@ -21,12 +21,12 @@ class Embedder:
         EngineError: the graph cannot be loaded.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int, streams: int = 1) -> None:
         if bundle.manifest.embedding is None:
             raise BundleError(bundle.folder, "has no 'embedding' part", hint="name an embedder's bundle")
         self.bundle = bundle
         self._output = bundle.manifest.embedding
-        self._graph = engines.open_graph(bundle, threads=threads)
+        self._graph = engines.open_graph(bundle, threads=threads, streams=streams)
 
     def embed(self, crops: Sequence[Crop]) -> list[Embedding]:
         """The embedding of each crop; two are compared by their cosine, which is their dot product.

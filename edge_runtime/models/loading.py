@@ -15,17 +15,17 @@ DEFAULT_EMBEDDER = DEFAULT_CLASSIFIER
 """The classifier's features: they stand in for an embedder made for individuals."""
 
 
-def load_detector(name: str, *, threads: int) -> Detector:
+def load_detector(name: str, *, threads: int, streams: int = 1) -> Detector:
     """Load the detector called `name`: `default`, or a bundle's folder.
 
     Raises:
         BundleError, ConfigError, EngineError: it cannot be used; says why.
     """
     folder = DEFAULT_DETECTOR if name == "default" else Path(name)
-    return Detector(bundles.load(folder, task="detector"), threads=threads)
+    return Detector(bundles.load(folder, task="detector"), threads=threads, streams=streams)
 
 
-def load_classifier(name: str, *, threads: int) -> Classifier | None:
+def load_classifier(name: str, *, threads: int, streams: int = 1) -> Classifier | None:
     """Load the classifier called `name`: `default`, a bundle's folder, or `none` for no classifier.
 
     Raises:
@@ -34,17 +34,17 @@ def load_classifier(name: str, *, threads: int) -> Classifier | None:
     if name == "none":
         return None
     folder = DEFAULT_CLASSIFIER if name == "default" else Path(name)
-    return Classifier(bundles.load(folder, task="classifier"), threads=threads)
+    return Classifier(bundles.load(folder, task="classifier"), threads=threads, streams=streams)
 
 
-def load_embedder(name: str, *, threads: int) -> Embedder:
+def load_embedder(name: str, *, threads: int, streams: int = 1) -> Embedder:
     """Load the embedder called `name`: `default`, or the folder of a bundle with an `embedding` part.
 
     Raises:
         BundleError, ConfigError, EngineError: it cannot be used; says why.
     """
     folder = DEFAULT_EMBEDDER if name == "default" else Path(name)
-    return Embedder(bundles.load(folder, task="embedder"), threads=threads)
+    return Embedder(bundles.load(folder, task="embedder"), threads=threads, streams=streams)
 
 
 def titles(detector: Detector, classifier: Classifier | None) -> dict[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -150,8 +149,7 @@ def _beside(golden: str, file: str) -> str:
 
 def _checker(bundle: Bundle, variant: Variant) -> Callable[[GoldenSample, Frame], str]:
     """What compares one picture's decisions with the expected ones: the difference in words, or nothing."""
-    manifest = msgspec.structs.replace(bundle.manifest, variants=(variant,))
-    alone = dataclasses.replace(bundle, manifest=manifest)
+    alone, manifest = bundle.only(variant.name), bundle.manifest
     if manifest.task == "detector":
         detector = Detector(alone, threads=1)
         return lambda sample, frame: _compare_boxes(sample, detector.detect(frame), manifest.thresholds.confident)

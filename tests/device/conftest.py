@@ -12,12 +12,16 @@ import pytest
 
 from edge_runtime.intake import scan
 from edge_runtime.journal.journal import Journal
+from edge_runtime.models.classifier import Classifier
+from edge_runtime.models.detector import Detector
 from edge_runtime.models.loading import load_detector
-from edge_runtime.pipeline import Outcome, Pipeline, Rules
+from edge_runtime.pipeline import Outcome, Pipeline
+from edge_runtime.rules import Rules
 from edge_runtime.values import CardReport, Event, FileStamp
 from tests.colour_detector import Cells, photo
 
 START = datetime(2026, 5, 1, 6, 0, 0)
+RULES = Rules(zone=ZoneInfo("UTC"), cameras=(), max_pixels=200_000_000, gap_s=60, confident=0.3)
 
 
 @dataclass
@@ -26,9 +30,19 @@ class Bench:
 
     card: Path
     journal: Journal
+    detector: Detector
     pipeline: Pipeline
     seed: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
+
+    def rebuild(self, *, classifier: Classifier | None = None, workers: int = 1) -> None:
+        """Another pipeline over the same journal."""
+        self.pipeline = Pipeline(self.journal, self.detector, classifier, RULES, workers=workers)
+
+    def restart(self, data: Path) -> None:
+        """With an empty journal in another folder."""
+        self.journal = Journal(data / "journal.sqlite", device="bench")
+        self.rebuild()
 
     def shoot(self, name: str, cells: Cells, *, seconds: float = 0.0, serial: str = "") -> Path:
         """Put a photo on the card, taken `seconds` after the start."""
@@ -43,10 +57,15 @@ class Bench:
         return next(stamp for stamp in scan.scan(self.card).photos if stamp.path == path)
 
     def take(self, name: str, *, settled: bool = False) -> Outcome:
-        return self.pipeline.take(self.stamp(name), settled=settled)
+        return self.take_stamp(self.stamp(name), settled=settled)
+
+    def take_stamp(self, stamp: FileStamp, *, settled: bool = True) -> Outcome:
+        ((_, outcome),) = self.pipeline.take_all([(stamp, settled)])
+        return outcome
 
     def take_all(self) -> list[Outcome]:
-        return [self.pipeline.take(stamp, settled=True) for stamp in scan.scan(self.card).photos]
+        work = [(stamp, True) for stamp in scan.scan(self.card).photos]
+        return [outcome for _, outcome in self.pipeline.take_all(work)]
 
     def sent(self) -> list[Event | CardReport]:
         return [entry.summary for entry in self.journal.outbox.after(0, limit=1000)]
@@ -66,6 +85,7 @@ def bench(tmp_path: Path, colour_bundle: Path) -> Iterator[Bench]:
     card = tmp_path / "card"
     card.mkdir()
     journal = Journal(tmp_path / "data" / "journal.sqlite", device="bench")
-    rules = Rules(zone=ZoneInfo("UTC"), cameras=(), max_pixels=200_000_000, gap_s=60, confident=0.3)
-    yield Bench(card, journal, Pipeline(journal, load_detector(str(colour_bundle), threads=1), None, rules))
-    journal.close()
+    detector = load_detector(str(colour_bundle), threads=1, streams=2)
+    made = Bench(card, journal, detector, Pipeline(journal, detector, None, RULES))
+    yield made
+    made.journal.close()

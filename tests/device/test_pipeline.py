@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import CardGoneError, EngineError
-from edge_runtime.pipeline import MAX_ATTEMPTS, Outcome
+from edge_runtime.recording import MAX_ATTEMPTS, Outcome
 from edge_runtime.values import CardReport, FailureKind
 from tests.colour_detector import photo
 from tests.device.conftest import Bench
@@ -160,7 +160,7 @@ def test_a_vanished_card_records_nothing(bench: Bench) -> None:
     stamp = bench.stamp("CAM/1.JPG")
     shutil.rmtree(bench.card)
     with pytest.raises(CardGoneError):
-        bench.pipeline.take(stamp, settled=False)
+        bench.take_stamp(stamp, settled=False)
     assert list(bench.journal.ledger.results()) == []
 
 

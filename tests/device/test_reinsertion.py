@@ -17,7 +17,7 @@ def look(bench: Bench, reinsertion: Reinsertion) -> list[Outcome]:
     for stamp in seen.photos:
         entry = bench.journal.ledger.entry(stamp.path)
         if not (entry and entry.final and entry.describes(stamp)):
-            new.append(bench.pipeline.take(stamp, settled=True))
+            new.append(bench.take_stamp(stamp))
     return new
 
 

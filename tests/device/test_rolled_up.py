@@ -30,7 +30,7 @@ def cats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_cat_of_which_one_frame_knew_the_family_only_is_the_one_that_the_others_named(
     bench: Bench, cats: Path
 ) -> None:
-    bench.pipeline._classifier = load_classifier(str(cats), threads=1)
+    bench.rebuild(classifier=load_classifier(str(cats), threads=1))
     bursts = {0: [LYNX, BETWEEN, LYNX], 600: [BETWEEN, BETWEEN], 1200: [COUGAR, BETWEEN]}
     for start, burst in bursts.items():
         for number, cells in enumerate(burst):

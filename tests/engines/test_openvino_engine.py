@@ -87,7 +87,7 @@ def test_a_result_stays_what_it_was_when_the_next_picture_is_run(graph: Path) ->
 def test_16_bit_arithmetic_is_used_only_where_the_graph_was_made_for_it(graph: Path, tmp_path: Path) -> None:
     def precision(file: Path) -> str:
         session = OpenVinoEngine().open(file, input_name="images", threads=1)
-        return str(session._request.get_compiled_model().get_property("INFERENCE_PRECISION_HINT").get_type_name())
+        return str(session._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
 
     model = ov.Core().read_model(str(graph))
     ov.save_model(model, str(tmp_path / "halved.xml"), compress_to_fp16=True)
@@ -101,7 +101,7 @@ def test_16_bit_arithmetic_is_used_only_where_the_graph_was_made_for_it(graph: P
 
 def test_threads_are_as_many_as_asked_for_and_do_nothing_between_two_photos(graph: Path) -> None:
     session = OpenVinoEngine().open(graph, input_name="images", threads=2)
-    assert session._request.get_compiled_model().get_property("INFERENCE_NUM_THREADS") == 2
+    assert session._compiled.get_property("INFERENCE_NUM_THREADS") == 2
     session.run(picture(), ["output"])
     before = time.process_time()
     time.sleep(0.3)

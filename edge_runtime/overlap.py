@@ -1,0 +1,47 @@
+"""Several threads at work on one list, with results in the list's order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(
+    work: Iterable[Item], function: Callable[[Item], Result], *, workers: int, ahead: int
+) -> Iterator[list[tuple[Item, Result]]]:
+    """Call `function` on each item of `work` in `workers` threads; yields what is finished, in the order of `work`.
+
+    Each list holds whatever finished while the caller was busy, at least one pair. `work` is read in the caller's
+    thread, never more than `ahead` items before the one that was yielded last: a slow caller holds up the threads.
+    Whoever stops early waits for the calls that have begun; their results are thrown away, the others never begin.
+
+    Raises:
+        Exception: what `function` raised, when it is that item's turn; or what reading `work` raised, after everything
+            before it has been yielded.
+    """
+    items = iter(work)
+    running: deque[tuple[Item, Future[Result]]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="look")
+    try:
+        while True:
+            for item in islice(items, ahead - len(running)):
+                running.append((item, pool.submit(function, item)))
+            if not running:
+                return
+            ready = [_take(running)]
+            while running and running[0][1].done() and not running[0][1].exception():
+                ready.append(_take(running))
+            yield ready
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _take(running: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:
+    item, future = running.popleft()
+    return item, future.result()

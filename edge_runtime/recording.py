@@ -1,0 +1,164 @@
+"""What becomes of a photo once it was looked at: its result, its event and what that sends, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from edge_runtime.events import grouping
+from edge_runtime.journal.event_log import OpenEvent
+from edge_runtime.journal.journal import Journal
+from edge_runtime.rules import Rules
+from edge_runtime.values import CardReport, Detection, Event, FailureKind, FileStamp, Photo
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+"""A file whose failure may pass (a reading error, an inference that failed) is tried this often."""
+
+
+class Outcome(Enum):
+    """What became of one file."""
+
+    FOUND = "found"
+    EMPTY = "empty"
+    DUPLICATE = "duplicate"
+    WAITING = "waiting"
+    """Not whole yet: look again."""
+    RETRY = "retry"
+    """Failed, and is tried again."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A photo that was read and inferred."""
+
+    photo: Photo
+    detections: tuple[Detection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file whose picture is in the journal already."""
+
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A file that is still being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A file that could not be read or inferred."""
+
+    kind: FailureKind
+    problem: str
+    final: bool
+    """Nothing is to be hoped for from another try."""
+
+
+Look = Seen | Known | Unfinished | Failed
+
+
+class Recorder:
+    """Writes what was seen into the journal; all of it inside the caller's transaction.
+
+    Args:
+        coarser: of each name the groups that hold it, as `Taxonomy.coarser`.
+        now: UTC seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        rules: Rules,
+        coarser: Mapping[str, Sequence[str]],
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._journal, self._rules, self._coarser, self._now = journal, rules, coarser, now
+
+    def record(self, stamp: FileStamp, look: Look) -> Outcome:
+        """Record what looking at one file gave.
+
+        Raises:
+            sqlite3.Error: the journal cannot be written.
+        """
+        if isinstance(look, Unfinished):
+            return Outcome.WAITING
+        if isinstance(look, Failed):
+            return self._fail(stamp, look)
+        sha256 = look.sha256 if isinstance(look, Known) else look.photo.sha256
+        # A photo of which two copies were looked at at once becomes known between its look and its turn.
+        known = self._journal.ledger.photo_id(sha256)
+        if known is not None:
+            self._journal.ledger.add_duplicate(stamp, known)
+            return Outcome.DUPLICATE
+        if isinstance(look, Known):
+            return self._fail(stamp, Failed(FailureKind.ACCESS, "its copy has left the journal", final=False))
+        return self._add(look)
+
+    def close_events(self) -> int:
+        """Close every open event: the card has nothing more that could join. Returns how many."""
+        still_open = self._journal.events.open()
+        for event in still_open:
+            self._close(event)
+        return len(still_open)
+
+    def report_card(self) -> CardReport | None:
+        """Put a report of what became of the files since the last one into the outbox, if anything did."""
+        now_s = int(self._now())
+        report = self._journal.reports.take(now_s=now_s)
+        if report is not None:
+            self._journal.outbox.put(report, now_s=now_s)
+            log.info("card read: %s", report)
+        return report
+
+    def _add(self, seen: Seen) -> Outcome:
+        photo, journal = seen.photo, self._journal
+        empty = not any(found.confidence >= self._rules.confident for found in seen.detections)
+        journal.codes.add("camera", [photo.camera])
+        event_id = self._event_for(photo)
+        journal.events.extend(event_id, photo.capture.time_s)
+        journal.ledger.add_photo(photo, seen.detections, empty=empty, event_id=event_id, now_s=int(self._now()))
+        return Outcome.EMPTY if empty else Outcome.FOUND
+
+    def _event_for(self, photo: Photo) -> int:
+        """The open event that the photo joins, or a new one; closes those of its camera that are over."""
+        time_s, gap_s = photo.capture.time_s, self._rules.gap_s
+        joined: int | None = None
+        for event in self._journal.events.open(photo.camera):
+            if joined is None and grouping.joins(event.start_s, event.end_s, time_s, gap_s=gap_s):
+                joined = event.id
+            elif grouping.is_over(event.end_s, time_s, gap_s=gap_s):
+                self._close(event)
+        if joined is not None:
+            return joined
+        return self._journal.events.begin(photo.camera, time_s, photo.capture.time_source)
+
+    def _close(self, event: OpenEvent) -> None:
+        journal = self._journal
+        photo_ids = journal.events.photo_ids(event.id)
+        photos = [journal.ledger.detections(photo_id) for photo_id in photo_ids]
+        counts = grouping.count(photos, confident=self._rules.confident, coarser=self._coarser)
+        sequence = None
+        if counts:
+            summary = Event(event.camera, event.start_s, event.end_s, event.time_source, len(photos), counts)
+            sequence = journal.outbox.put(summary, now_s=int(self._now()))
+            log.info("event %d at %s: %s", sequence, event.camera, ", ".join(f"{c.count} {c.label}" for c in counts))
+        journal.events.close(event.id, sequence=sequence)
+
+    def _fail(self, stamp: FileStamp, failed: Failed) -> Outcome:
+        earlier = self._journal.ledger.entry(stamp.path)
+        attempts = 1 + (earlier.attempts if earlier and earlier.failure and earlier.describes(stamp) else 0)
+        final = failed.final or attempts >= MAX_ATTEMPTS
+        self._journal.ledger.add_failure(stamp, failed.kind, failed.problem, attempts=attempts, final=final)
+        again = "" if final else f" (attempt {attempts}, will try again)"
+        log.warning("%s: %s%s", stamp.full_path, failed.problem, again)
+        return Outcome.FAILED if final else Outcome.RETRY

@@ -1,0 +1,22 @@
+"""How this device reads and groups photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from edge_runtime.settings import Camera
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How photos are read and grouped."""
+
+    zone: ZoneInfo
+    """Of the cameras' clocks."""
+    cameras: Sequence[Camera]
+    max_pixels: int
+    gap_s: int
+    confident: float
+    """Least confidence of a detection that counts."""
