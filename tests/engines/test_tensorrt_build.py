@@ -1,0 +1,292 @@
+"""NVIDIA's own parser and builder on a CPU, through the code that builds on the device.
+
+TensorRT for RTX builds for a GPU that is not there; it cannot load what it built. See test_tensorrt_engine.py for that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import logging
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from importlib import util
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from edge_runtime.bundles import bundle as bundles
+from edge_runtime.engines import tensorrt_build, tensorrt_cuda, tensorrt_runtime
+from edge_runtime.engines.engine_cache import EngineCache
+from edge_runtime.engines.tensorrt_cuda import Gpu
+from edge_runtime.engines.tensorrt_progress import Phases, Report, shown
+from edge_runtime.engines.tensorrt_runtime import RTX, NoTensorRtError, Runtime
+from edge_runtime.errors import EngineError
+from export_tools import default_models
+from tests.conftest import ROOT
+from tests.engines.tensorrt_graphs import variant
+from tests.export_tools.variants import tiny
+
+pytest.importorskip(RTX, reason="TensorRT for RTX is an extra: make workstation-env")
+
+DETECTOR = Path(default_models.__file__).parent / "detector" / "float.onnx"
+GPU = Gpu("RTX A2000", (8, 6), 26, 3 << 20, cuda="12.6", driver="NVRM version: 560.35.05", power_mode="")
+SHA256 = "5e" * 32
+
+
+@pytest.fixture
+def runtime() -> Runtime:
+    return tensorrt_runtime.imported(RTX)
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    return tiny.build(tmp_path / "tiny.onnx")
+
+
+def nobody(share: float, phase: str) -> None:
+    """Sees no progress."""
+
+
+def built(runtime: Runtime, graph: Path, report: Report = nobody, input_name: str = "image") -> bytes:
+    return tensorrt_build.build(runtime, graph, input_name=input_name, capability=GPU.capability, report=report)
+
+
+@pytest.mark.parametrize("name", ["tensorrt-fp16", "tensorrt-int8"])
+@pytest.mark.parametrize("batch", [1, "batch"])
+def test_what_the_exporter_makes_becomes_an_engine(
+    name: str, batch: int | str, runtime: Runtime, tmp_path: Path
+) -> None:
+    assert len(built(runtime, variant(name, tmp_path, batch=batch))) > 1000
+
+
+def test_the_packages_own_detector_becomes_an_engine_while_its_progress_is_seen(runtime: Runtime) -> None:
+    seen: list[tuple[float, str]] = []
+    engine = built(runtime, DETECTOR, lambda share, phase: seen.append((share, phase)))
+    assert len(engine) > DETECTOR.stat().st_size / 2
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares)
+    assert shares[0] == 0 and 0.5 < shares[-1] <= 1 and len(set(shares)) > 10
+    assert len({phase for _, phase in seen}) > 3
+
+
+def test_a_graph_made_for_another_engine_is_refused_with_its_node(runtime: Runtime) -> None:
+    theirs = bundles.DEFAULTS / "detector" / "graphs" / "int8.onnx"
+    with pytest.raises(EngineError, match=r"int8\.onnx: tensorrt: TensorRT .* refuses the graph: '\S+' \(\w+\): \w+"):
+        built(runtime, theirs)
+
+
+def test_an_operator_that_tensorrt_lacks_is_named(runtime: Runtime, tmp_path: Path) -> None:
+    node = helper.make_node("Abacus", ["image"], ["beads"], "counting", domain="com.example")
+    image, beads = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8, 8]) for name in ("image", "beads"))
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)]
+    file = tmp_path / "abacus.onnx"
+    onnx.save(helper.make_model(helper.make_graph([node], "g", [image], [beads]), opset_imports=opsets), str(file))
+    with pytest.raises(EngineError, match=r"'counting' \(Abacus\)"):
+        built(runtime, file)
+
+
+def test_a_damaged_graph_is_an_error_that_names_it(runtime: Runtime, graph: Path) -> None:
+    graph.write_bytes(graph.read_bytes()[:500])
+    with pytest.raises(EngineError, match=r"tiny\.onnx: tensorrt: .*refuses"):
+        built(runtime, graph)
+
+
+def test_an_input_of_another_name_is_refused_with_both_names_before_anything_is_built(
+    runtime: Runtime, graph: Path
+) -> None:
+    def no_progress(share: float, phase: str) -> None:
+        raise AssertionError("it builds")
+
+    with pytest.raises(EngineError, match=r"\['image'\].*'picture'"):
+        built(runtime, graph, no_progress, input_name="picture")
+
+
+def test_a_graph_whose_height_is_free_is_refused(runtime: Runtime, graph: Path) -> None:
+    model = onnx.load(str(graph))
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    onnx.save(model, str(graph))
+    with pytest.raises(EngineError, match=r"\(1, 3, -1, 32\): only the batch may be free"):
+        built(runtime, graph)
+
+
+def test_ctrl_c_ends_a_build(runtime: Runtime) -> None:
+    told = 0
+
+    def press(share: float, phase: str) -> None:
+        nonlocal told
+        told += 1
+        if told == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        built(runtime, DETECTOR, press)
+    assert told < 20
+
+
+def test_without_a_terminal_progress_is_lines_in_the_log(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with shown("building it") as report:
+        built(runtime, DETECTOR, report)
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith("progress")]
+    assert lines[0] == "building it" and lines[-1].startswith("building it: done in ")
+    percents = [int(line.split(":")[1].split("%")[0]) for line in lines[1:-1]]
+    assert 3 <= len(percents) <= 10 and percents == sorted(set(percents))
+
+
+def test_a_phase_that_lasts_is_told_every_15_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    times = iter([0.0, 0.0, 14.0, 15.0, 20.0, 31.0, 32.0])
+    with shown("it", clock=lambda: next(times)) as report:
+        for share in (0.01, 0.02, 0.03, 0.04):
+            report(share, "Timing")
+    assert [line for line in caplog.messages if "%" in line] == ["it: 2 % (Timing)", "it: 4 % (Timing)"]
+
+
+def test_on_a_terminal_progress_is_a_bar(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from edge_runtime.engines import tensorrt_build, tensorrt_runtime\n"
+        "from edge_runtime.engines.tensorrt_progress import shown\n"
+        "with shown('building it') as report:\n"
+        f"    tensorrt_build.build(tensorrt_runtime.imported('{RTX}'), Path(sys.argv[1]), input_name='image',\n"
+        "        capability=(8, 6), report=report)\n"
+    )
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    ran = subprocess.Popen([sys.executable, "-c", code, str(DETECTOR)], stderr=theirs, cwd=ROOT)
+    os.close(theirs)
+    drawn = b""
+    try:
+        while piece := os.read(ours, 65536):
+            drawn += piece
+    except OSError:  # how Linux says that the other end of a terminal was closed
+        pass
+    os.close(ours)
+    assert ran.wait() == 0
+    text = drawn.decode()
+    assert "building it:   0 %" in text and "building it: 100 %" in text
+
+
+def test_phases_inside_a_phase_count_as_parts_of_its_next_step() -> None:
+    seen: list[float] = []
+    phases = Phases(lambda share, phase: seen.append(round(share, 3)))
+    phases.start("all", None, 4)
+    phases.step("all", 0)
+    phases.start("inner", "all", 2)
+    phases.step("inner", 0)
+    phases.start("innermost", "inner", 10)
+    phases.step("innermost", 4)
+    phases.finish("innermost")
+    phases.step("inner", 1)
+    phases.finish("inner")
+    phases.step("all", 1)
+    phases.step("all", 3)
+    phases.finish("all")
+    phases.start("another", None, 10)
+    assert seen == [0, 0.25, 0.25, 0.375, 0.375, 0.438, 0.5, 0.5, 1, 1]
+
+
+CHANGED = {
+    "name": "Orin",
+    "capability": (8, 9),
+    "multiprocessors": 8,
+    "l2_cache_bytes": 2 << 20,
+    "cuda": "12.8",
+    "driver": "NVRM version: 570.1",
+    "power_mode": "pmode:0002",
+}
+
+
+def test_every_fact_about_a_gpu_is_tried_below() -> None:
+    assert set(CHANGED) == {field.name for field in dataclasses.fields(Gpu)}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_an_engine_for_another_gpu_or_driver_is_another_engine(name: str, runtime: Runtime, tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path)
+    other = dataclasses.replace(GPU, **{name: CHANGED[name]})  # type: ignore[arg-type]
+    here, there = (tensorrt_build.facts(runtime, gpu, SHA256) for gpu in (GPU, other))
+    assert cache.file(here) != cache.file(there)
+
+
+def test_another_graph_or_another_tensorrt_needs_another_engine(runtime: Runtime, tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path)
+    newer = dataclasses.replace(runtime, version="99.0")
+    sibling = dataclasses.replace(runtime, package="tensorrt")
+    all_facts = [
+        tensorrt_build.facts(runtime, GPU, SHA256),
+        tensorrt_build.facts(runtime, GPU, "0f" * 32),
+        tensorrt_build.facts(newer, GPU, SHA256),
+        tensorrt_build.facts(sibling, GPU, SHA256),
+    ]
+    assert len({cache.file(facts) for facts in all_facts}) == 4
+
+
+def test_how_it_was_built_stands_in_the_file(runtime: Runtime, graph: Path, tmp_path: Path) -> None:
+    facts = tensorrt_build.facts(runtime, GPU, SHA256)
+    cache = EngineCache(tmp_path / "engines")
+    engine = cache.engine(facts, lambda: built(runtime, graph))
+    header = json.loads(cache.file(facts).read_bytes().split(b"\n", 2)[1])
+    assert header["bytes"] == len(engine)
+    assert header["facts"]["runtime"] == RTX and header["facts"]["compute_capability"] == "8.6"
+    assert header["facts"]["tf32"] is False and header["facts"]["profile"] == "batch 1..1"
+
+
+def test_of_two_processes_that_want_the_same_engine_one_builds_and_both_get_it(tmp_path: Path) -> None:
+    code = (
+        "import hashlib, os, sys\n"
+        "from pathlib import Path\n"
+        "from edge_runtime.engines import tensorrt_build, tensorrt_runtime\n"
+        "from edge_runtime.engines.engine_cache import EngineCache\n"
+        "from tests.engines.test_tensorrt_build import GPU, SHA256\n"
+        f"runtime = tensorrt_runtime.imported('{RTX}')\n"
+        "folder = Path(sys.argv[1])\n"
+        "def build():\n"
+        "    (folder / f'built-{os.getpid()}').touch()\n"
+        "    return tensorrt_build.build(runtime, Path(sys.argv[2]), input_name='image', capability=GPU.capability,\n"
+        "        report=lambda share, phase: None)\n"
+        "print('ready', flush=True), sys.stdin.read()\n"
+        "cache = EngineCache(folder / 'engines')\n"
+        "engine = cache.engine(tensorrt_build.facts(runtime, GPU, SHA256), build)\n"
+        "print(hashlib.sha256(engine).hexdigest())\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(DETECTOR)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    both = [subprocess.Popen(command, **pipes) for _ in range(2)]  # type: ignore[call-overload]
+    assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+    for process in both:
+        process.stdin.close()
+    answers = [process.stdout.read() for process in both]
+    assert [process.wait() for process in both] == [0, 0]
+    assert answers[0] == answers[1] and len(answers[0]) == 65
+    assert len(list(tmp_path.glob("built-*"))) == 1
+    assert len(list((tmp_path / "engines").glob("*.engine"))) == 1
+    assert list((tmp_path / "engines").glob("*.tmp")) == []
+
+
+@pytest.mark.skipif(util.find_spec("tensorrt") is not None, reason="`tensorrt` is never told for which GPU to build")
+def test_a_gpu_for_which_no_tensorrt_builds_is_an_error_that_names_both() -> None:
+    with pytest.raises(NoTensorRtError, match=r"tensorrt_rtx \S+ knows no GPU of compute capability 8\.7.*JetPack"):
+        tensorrt_runtime.load((8, 7))
+
+
+def test_a_jetson_tells_its_release_and_its_power_mode(tmp_path: Path) -> None:
+    assert tensorrt_cuda.kernel_driver(tmp_path) == tensorrt_cuda.power_mode(tmp_path) == ""
+    for name, text in {
+        "etc/nv_tegra_release": "# R36 (release), REVISION: 4.0\n# KERNEL_VARIANT: oot\n",
+        "var/lib/nvpmodel/status": "pmode:0002 fmode:fanNull\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert tensorrt_cuda.kernel_driver(tmp_path) == "# R36 (release), REVISION: 4.0"
+    assert tensorrt_cuda.power_mode(tmp_path) == "pmode:0002"
