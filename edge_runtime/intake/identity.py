@@ -68,6 +68,8 @@ def _explain(error: OSError, stamp: FileStamp) -> CardGoneError | PhotoError:
         gone = stamp.card
     if gone is None and error.errno == errno.ENOENT and _is_empty(stamp.full_path.parent):
         gone = stamp.full_path.parent  # what an unmounted mount point looks like
+    if gone is None and error.errno == errno.ENOENT and not _is_deleted(stamp.full_path):
+        gone = stamp.card  # for a moment: it may be back already
     if gone is not None:
         return CardGoneError(gone, reason)
     return PhotoError(stamp.full_path, reason, final=False)
@@ -84,6 +86,23 @@ def _gone_folder(stamp: FileStamp) -> Path | None:
             if error.errno not in _FORBIDDEN:
                 return folder
     return None
+
+
+def _is_deleted(file: Path) -> bool:
+    """Whether the file's own folder is there and lacks it; judged in the folder itself, whatever its path does."""
+    try:
+        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.stat(file.name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(folder)
+    return False
 
 
 def _is_empty(folder: Path) -> bool:

@@ -120,6 +120,30 @@ def test_a_card_that_vanishes_in_mid_read_is_gone_and_named(tmp_path: Path, put:
     assert len(read(stamps[5])) == 1000  # the other card goes on
 
 
+def test_a_card_with_a_loose_contact_is_gone_and_its_photos_are_not_called_broken(tmp_path: Path, put: Put) -> None:
+    put("DCIM/1.jpg")
+    stamp = only(tmp_path / "card")
+    folder, away, stop = tmp_path / "card" / "DCIM", tmp_path / "away", threading.Event()
+
+    def flicker() -> None:
+        while not stop.is_set():
+            folder.rename(away)
+            away.rename(folder)
+
+    contact = threading.Thread(target=flicker)
+    contact.start()
+    gone = 0
+    try:
+        while gone < 50:
+            try:
+                assert len(read(stamp)) == stamp.size
+            except CardGoneError:
+                gone += 1
+    finally:
+        stop.set()
+        contact.join()
+
+
 def test_an_emptied_mount_point_is_a_card_that_is_gone(tmp_path: Path, put: Put) -> None:
     file = put("1.jpg")
     stamp = only(tmp_path / "card")
