@@ -12,14 +12,15 @@ import pytest
 from tests.conftest import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("edge_runtime", "values", "errors"),
+    ("edge_runtime", "values", "errors", "laps"),
     ("checked_yaml", "console", "database", "settings"),
     ("bundles", "engines", "intake", "events", "journal", "device"),
     ("models", "uplink", "reports", "rules", "overlap"),
     ("recording",),
     ("pipeline", "reinsertion", "station", "status"),
-    ("daemon", "batch"),
+    ("daemon", "batch", "tuning"),
     ("assembly",),
+    ("commands",),
     ("cli", "tryout"),
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -1,0 +1,1 @@
+"""One file a sub-command of `edge-runtime`: its options, and what it prints."""

@@ -1,0 +1,96 @@
+"""`edge-runtime process`: one folder into a MegaDetector results file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from edge_runtime import batch, settings
+from edge_runtime.errors import CamtrapEdgeError
+from edge_runtime.models import loading
+from edge_runtime.pipeline import Outcome
+from edge_runtime.rules import Rules
+from edge_runtime.values import FileStamp
+
+
+def add(commands: Any) -> None:
+    """Put the command in."""
+    parser = commands.add_parser("process", help="read one folder into a MegaDetector results file")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="results.json")
+    parser.add_argument("--detector", default="default", metavar="BUNDLE")
+    parser.add_argument("--classifier", default="default", metavar="BUNDLE", help="'none' for no species")
+    parser.add_argument("--threads", type=int, default=2, metavar="N")
+    parser.add_argument("--time-zone", default="UTC", metavar="ZONE", help="of the cameras' clocks (default: UTC)")
+    parser.add_argument("--max-megapixels", type=float, default=200.0, metavar="N", help="refuse larger photos")
+    parser.add_argument("--fresh", action="store_true", help="forget what an interrupted run left")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Process the folder and print the summary; returns the exit code."""
+    try:
+        zone = ZoneInfo(arguments.time_zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise CamtrapEdgeError(
+            f"--time-zone {arguments.time_zone}: no such zone; write it like Africa/Nairobi"
+        ) from error
+    detector = loading.load_detector(arguments.detector, threads=1, streams=arguments.threads)
+    classifier = loading.load_classifier(arguments.classifier, threads=1, streams=arguments.threads)
+    rules = Rules(
+        zone=zone,
+        cameras=(),
+        max_pixels=int(arguments.max_megapixels * 1_000_000),
+        gap_s=settings.Events().gap_seconds,
+        confident=detector.bundle.manifest.thresholds.confident,
+    )
+    with tqdm(unit="photo", desc="photos", disable=arguments.json or not sys.stderr.isatty()) as bar:
+
+        def start(files: int, done: int) -> None:
+            bar.total, bar.n = files, done
+            bar.refresh()
+
+        def progress(stamp: FileStamp, outcome: Outcome) -> None:
+            bar.update()
+
+        with logging_redirect_tqdm(loggers=[logging.getLogger()]):
+            summary = batch.process(
+                arguments.folder,
+                arguments.output,
+                detector=detector,
+                classifier=classifier,
+                rules=rules,
+                workers=arguments.threads + 1,
+                fresh=arguments.fresh,
+                on_start=start,
+                on_outcome=progress,
+            )
+    for path, reason in summary.unread_folders:
+        sys.stderr.write(f"edge-runtime: {path}: {reason}; its photos are missing from the results\n")
+    if arguments.json:
+        sys.stdout.write(json.dumps({"output": str(arguments.output), **asdict(summary)}, default=str) + "\n")
+    else:
+        _print_summary(summary, arguments.output)
+    return 1 if summary.unread_folders else 0
+
+
+def _print_summary(summary: batch.Summary, output: Path) -> None:
+    totals = summary.totals
+    resumed = f" ({summary.resumed} already done by an interrupted run)" if summary.resumed else ""
+    sys.stdout.write(f"{output}: {summary.files} files in {summary.seconds:.1f} s{resumed}\n")
+    sys.stdout.write(f"  photos {totals.photos}, of these empty {totals.empty}; duplicates {totals.duplicates}\n")
+    if totals.failed or totals.videos:
+        sys.stdout.write(
+            f"  failed {totals.failed}, videos not read {totals.videos}: listed in the results with their failure\n"
+        )
