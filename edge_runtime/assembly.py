@@ -13,6 +13,7 @@ from edge_runtime.models.detector import Detector
 from edge_runtime.pipeline import Pipeline
 from edge_runtime.rules import Rules
 from edge_runtime.settings import DeviceSettings
+from edge_runtime.tuning import choice, stored
 from edge_runtime.uplink.link import Link
 from edge_runtime.values import CATEGORIES
 
@@ -43,8 +44,9 @@ def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome
     """
     file = Path(settings.data) / FILE_NAME
     models = settings.models
-    detector = loading.load_detector(models.detector, threads=1, streams=models.threads)
-    classifier = loading.load_classifier(models.classifier, threads=1, streams=models.threads)
+    tuned = stored.file_for(Path(settings.data))
+    loaded = choice.load(models.detector, models.classifier, models.engine, cpus=models.threads, file=tuned)
+    detector, classifier = loaded.detector, loaded.classifier
     journal = Journal(file, device=settings.device)
     with journal.transaction():
         journal.codes.add("label", [*CATEGORIES, *(classifier.names if classifier else ())])
@@ -55,9 +57,7 @@ def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome
         models=loading.titles(detector, classifier),
         time_zone=settings.time_zone,
     )
-    # One more than infer at once: its card is read and its photo decoded meanwhile.
-    workers = models.threads + 1
-    pipeline = Pipeline(journal, detector, classifier, rules(settings, detector), workers=workers)
+    pipeline = Pipeline(journal, detector, classifier, rules(settings, detector), workers=loaded.workers)
     return Device(Daemon(settings, journal, pipeline, link, on_outcome=on_outcome), journal, link)
 
 
@@ -70,4 +70,5 @@ def rules(settings: DeviceSettings, detector: Detector) -> Rules:
         max_pixels=int(settings.cards.max_megapixels * 1_000_000),
         gap_s=settings.events.gap_seconds,
         confident=detector.bundle.manifest.thresholds.confident if chosen is None else chosen,
+        decode=settings.models.decode,
     )

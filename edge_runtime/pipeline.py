@@ -25,6 +25,7 @@ from edge_runtime.errors import (
 from edge_runtime.events import grouping
 from edge_runtime.intake import cameras, completeness, decode, exif, identity
 from edge_runtime.journal.journal import Journal
+from edge_runtime.laps import Lap, no_lap
 from edge_runtime.models import crops
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
@@ -76,10 +77,17 @@ class Pipeline:
             sqlite3.Error: the journal cannot be written; likewise.
         """
         ahead = self._workers + FINISHED_AHEAD if self._workers > 1 else 1
-        for ready in overlap.in_order(work, self._look, workers=self._workers, ahead=ahead):
-            with self._journal.transaction():
-                outcomes = [(stamp, self._recorder.record(stamp, look)) for (stamp, _), look in ready]
-            yield from outcomes
+        for ready in overlap.in_order(work, self.look, workers=self._workers, ahead=ahead):
+            yield from self.record(ready)
+
+    def record(self, ready: Iterable[tuple[Work, Look]]) -> list[tuple[FileStamp, Outcome]]:
+        """Commit what looking at files gave, in their order, all of it or nothing.
+
+        Raises:
+            sqlite3.Error: the journal cannot be written.
+        """
+        with self._journal.transaction():
+            return [(stamp, self._recorder.record(stamp, look)) for (stamp, _), look in ready]
 
     def close_events(self) -> int:
         """Close every open event: the card has nothing more that could join. Returns how many."""
@@ -91,10 +99,18 @@ class Pipeline:
         with self._journal.transaction():
             return self._recorder.report_card()
 
-    def _look(self, work: Work) -> Look:
+    def look(self, work: Work, lap: Lap = no_lap) -> Look:
+        """Look at one file, from its bytes to its species; for any thread. Nothing is recorded.
+
+        Args:
+            lap: called at the end of each stage.
+
+        Raises:
+            CardGoneError: the card vanished.
+        """
         stamp, settled = work
         try:
-            return self._see(stamp, settled=settled)
+            return self._see(stamp, lap, settled=settled)
         except CardGoneError:
             raise
         except (IncompletePhotoError, UnsettledPhotoError) as error:
@@ -107,32 +123,40 @@ class Pipeline:
             log.exception("%s: unexpected error", stamp.full_path)
             return Failed(FailureKind.INFERENCE, f"{type(error).__name__}: {error}", final=False)
 
-    def _see(self, stamp: FileStamp, *, settled: bool) -> Seen | Known:
+    def _see(self, stamp: FileStamp, lap: Lap, *, settled: bool) -> Seen | Known:
         path, rules = stamp.full_path, self._rules
         data = identity.read(stamp)
+        lap("read")
         whole = completeness.check(data, path)
         if not (whole.certain or settled):
             raise UnsettledPhotoError(path, "something unknown follows the picture")
         sha256 = identity.picture_hash(data, whole.end)
         if self._journal.knows(sha256):
             return Known(sha256)
+        lap("hash")
         with decode.open_photo(data, path, max_pixels=rules.max_pixels) as image:
             capture = exif.read_capture(image, stamp.mtime_ns, rules.zone)
-            frame = decode.decode(data, image, path)
+            enough = self._detector.resized_to(capture.width, capture.height) if rules.decode == "reduced" else None
+            frame = decode.decode(data, image, path, at_least=enough)
+        lap("decode")
         camera = cameras.camera_name(stamp.path, capture, rules.cameras)
         photo = values.Photo(stamp, sha256, camera, capture)
-        return Seen(photo, self._name_species(frame, self._detector.detect(frame)))
+        detections = self._detector.detect(frame)
+        lap("boxes")
+        detections = self._name_species(frame, detections)
+        lap("classify")
+        return Seen(photo, detections)
 
     def _name_species(self, frame: values.Frame, detections: tuple[Detection, ...]) -> tuple[Detection, ...]:
         if self._classifier is None:
             return detections
-        rule = self._classifier.bundle.manifest.crop
         chosen = [
             index
             for index, found in enumerate(detections)
             if found.category == "animal" and found.confidence >= self._rules.confident
         ]
-        species = self._classifier.classify([crops.cut(frame, detections[index], rule) for index in chosen])
+        animals = crops.cut_all(frame, [detections[index] for index in chosen], self._classifier.bundle.manifest)
+        species = self._classifier.classify(animals)
         named = list(detections)
         for index, answer in zip(chosen, species, strict=True):
             named[index] = replace(named[index], species=answer)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from edge_runtime.settings import Camera
+from edge_runtime.settings import Camera, Decode
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,4 @@ class Rules:
     gap_s: int
     confident: float
     """Least confidence of a detection that counts."""
+    decode: Decode = "reduced"

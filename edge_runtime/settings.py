@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -15,6 +15,10 @@ Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Decode = Literal["reduced", "full"]
+"""`reduced`: a JPEG is decoded at the least scale that has all the pixels that the detector looks at, and once more,
+larger, where a classifier's crop wants more. `full`: all pixels, as in the programs for which published detectors were
+made."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,6 +56,11 @@ class Models(Settings, frozen=True, kw_only=True):
     """`default`, `none`, or a bundle's folder."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     """CPU threads that inference may keep busy."""
+    engine: str = "auto"
+    """`auto`: what `edge-runtime tune` found best here, else the detector bundle's first variant that runs here; or the
+    name of a variant or an engine that must be taken."""
+    decode: Decode = "reduced"
+    """How much of a photo is decoded."""
     confidence: Fraction | None = None
     """Least confidence of a detection that counts; the detector bundle's own where unset."""
 

@@ -6,7 +6,8 @@ person sees it*, that is after its EXIF orientation was applied. Times are UTC s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -75,7 +76,19 @@ class Frame:
     """A decoded photo."""
 
     pixels: Pixels
-    """May be smaller than the photo: very large photos are decoded at reduced scale."""
+    """May be smaller than the photo: `scale` says by how much."""
+    scale: float = 1.0
+    """Pixels of the frame for one of the photo, each way; at most 1."""
+    redecode: Callable[[float], Frame] | None = field(default=None, repr=False, compare=False)
+    """Decodes the photo anew at the scale that is given, or at a larger one; None where it has no more to give."""
+
+    def sharper(self, scale: float) -> Frame:
+        """The photo at `scale` or more, as far as it has the pixels; this very frame where it will do.
+
+        Raises:
+            UnreadablePhotoError: as the frame's own decoding.
+        """
+        return self if self.redecode is None or self.scale >= scale else self.redecode(scale)
 
 
 @dataclass(frozen=True, slots=True)

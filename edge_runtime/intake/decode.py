@@ -1,7 +1,6 @@
 """From a photo's bytes to its pixels: uint8, RGB, upright.
 
-JPEG goes through libjpeg-turbo: simplejpeg at full size, OpenCV where it is rare (CMYK) or reduced. Everything else
-goes through Pillow.
+JPEG goes through libjpeg-turbo: simplejpeg, and OpenCV where it is rare (CMYK). Everything else goes through Pillow.
 """
 
 from __future__ import annotations
@@ -9,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,9 @@ from edge_runtime.values import Frame, Pixels
 
 MAX_DECODED_PIXELS = 16_000_000
 """A larger photo is decoded at reduced scale."""
+_SHRINKS = (8, 4, 2, 1)
+"""By what libjpeg divides both sides while it decodes, and is the faster for it. It knows all eighths, but has SIMD
+code for these alone: 3/8 takes longer than 1/2, and 5/8, 6/8 and 7/8 longer than the whole."""
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 _JPEG = ("JPEG", "MPO")
@@ -61,41 +65,81 @@ def open_photo(data: bytes, file: Path, *, max_pixels: int) -> Image.Image:
     return image
 
 
-def decode(data: bytes, image: Image.Image, file: Path) -> Frame:
+def decode(data: bytes, image: Image.Image, file: Path, *, at_least: tuple[int, int] | None = None) -> Frame:
     """The upright RGB pixels of `data`, which `image` is the opened header of.
-
-    Photos above 16 megapixels come at reduced scale: a detector sees at most about 1.6 megapixels of them, while a
-    frame takes 3 bytes per pixel, and a 40-megapixel camera must not take 120 MB of a device that has 512. A JPEG is
-    reduced while it is decoded (by 2, 4 or 8) and never stands in memory at full size; the others are scaled after.
 
     A JPEG whose structure is whole but whose data is damaged in places is decoded as far as libjpeg gets;
     the rest is gray. A leopard in the upper half is still a leopard.
 
+    Photos above 16 megapixels come at reduced scale in any case: a detector sees at most about 1.6 megapixels of them,
+    while a frame takes 3 bytes per pixel, and a 40-megapixel camera must not take 120 MB of a device that has 512. A
+    JPEG is reduced while it is decoded and never stands in memory at full size; the others are scaled after.
+
+    Args:
+        at_least: width and height, pixels of the upright photo, that are enough. A JPEG is then decoded at the least
+            of 1/8, 1/4, 1/2 and 1 that gives both, and `Frame.sharper` gives more of it. None: all pixels.
+
     Raises:
-        UnreadablePhotoError: nothing can be decoded.
+        UnreadablePhotoError: nothing can be decoded; from `Frame.sharper` too.
     """
     turn = orientation(image)
-    pixels = _decode_jpeg(data, image, file) if image.format in _JPEG else _decode_other(image, file)
-    return Frame(_upright(pixels, turn))
+    if image.format in _JPEG:
+        jpeg = _Jpeg(data, image.size, turn, file)
+        return jpeg.frame(jpeg.full if at_least is None else jpeg.covering(at_least))
+    pixels = _decode_other(image, file)
+    return Frame(_upright(pixels, turn), pixels.shape[1] / image.width)
 
 
-def _decode_jpeg(data: bytes, image: Image.Image, file: Path) -> Pixels:
-    width, height = image.size
-    scale = next((s for s in (1, 2, 4) if width * height <= MAX_DECODED_PIXELS * s * s), 8)
-    if scale == 1:
+@dataclass(frozen=True, slots=True)
+class _Jpeg:
+    """A JPEG whose header was read, to be decoded at one scale or another."""
+
+    data: bytes
+    size: tuple[int, int]
+    """Width and height, pixels, before `turn`."""
+    turn: int
+    file: Path
+
+    @property
+    def full(self) -> int:
+        """The least by which its sides may be divided."""
+        width, height = self.size
+        return next((n for n in reversed(_SHRINKS) if width * height <= MAX_DECODED_PIXELS * n * n), max(_SHRINKS))
+
+    def covering(self, upright: tuple[int, int]) -> int:
+        """The most by which its sides can be divided and still be `upright` (width and height) or more."""
+        least = upright[::-1] if self.turn >= 5 else upright
+        return self._shrink(
+            lambda n: all(-(-side // n) >= wanted for side, wanted in zip(self.size, least, strict=True))
+        )
+
+    def sharper(self, scale: float) -> Frame:
+        """As `Frame.sharper`."""
+        return self.frame(self._shrink(lambda n: 1 / n >= scale))
+
+    def frame(self, shrink: int) -> Frame:
+        pixels = _upright(self._pixels(shrink), self.turn)
+        return Frame(pixels, 1 / shrink, self.sharper if shrink > self.full else None)
+
+    def _shrink(self, enough: Callable[[int], bool]) -> int:
+        return max(self.full, next(filter(enough, _SHRINKS), 1))
+
+    def _pixels(self, shrink: int) -> Pixels:
         # The same pixels as OpenCV's in three fifths of the time, and without a second copy of the picture.
+        width, height = (-(-side // shrink) for side in self.size)
         with contextlib.suppress(ValueError):
-            return np.asarray(simplejpeg.decode_jpeg(data, "RGB", strict=False), np.uint8)
-    flags = cv2.IMREAD_IGNORE_ORIENTATION | _REDUCED.get(scale, 0) | (cv2.IMREAD_COLOR if _RGB is None else _RGB)
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise UnreadablePhotoError(file, f"cannot be decoded ({error.err})") from error
-    if pixels is None:
-        raise UnreadablePhotoError(file, "cannot be decoded: its data is damaged")
-    if _RGB is None:
-        cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-    return np.asarray(pixels, np.uint8)
+            pixels = simplejpeg.decode_jpeg(self.data, "RGB", min_width=width, min_height=height, strict=False)
+            return np.asarray(pixels, np.uint8)
+        flags = cv2.IMREAD_IGNORE_ORIENTATION | _REDUCED.get(shrink, 0) | (cv2.IMREAD_COLOR if _RGB is None else _RGB)
+        try:
+            decoded = cv2.imdecode(np.frombuffer(self.data, np.uint8), flags)
+        except cv2.error as error:
+            raise UnreadablePhotoError(self.file, f"cannot be decoded ({error.err})") from error
+        if decoded is None:
+            raise UnreadablePhotoError(self.file, "cannot be decoded: its data is damaged")
+        if _RGB is None:
+            cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded)
+        return np.asarray(decoded, np.uint8)
 
 
 def _decode_other(image: Image.Image, file: Path) -> Pixels:
@@ -121,7 +165,7 @@ def _rgb(image: Image.Image) -> Pixels:
         upright = image.convert("RGBA")
         image = Image.new("RGBA", upright.size, "white")
         image.alpha_composite(upright)
-    return np.array(image.convert("RGB"), np.uint8)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
 
 
 def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
@@ -137,13 +181,14 @@ def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(np.clip(values, 0, 65535) >> 8, np.uint8)
 
 
+# By Exif orientation, after rows and columns were swapped where it is 5 or more: OpenCV's code of the flip.
+_FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
+
+
 def _upright(pixels: Pixels, turn: int) -> Pixels:
-    """Undo Exif orientation `turn`, 1 to 8."""
-    if turn == 1:
-        return pixels
+    """Undo Exif orientation `turn`, 1 to 8; in place where it can be."""
     if turn >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    # After the swap of rows and columns: which of the two axes runs backwards.
-    flip_rows = turn in (3, 4, 7, 8)
-    flip_columns = turn in (2, 3, 6, 7)
-    return np.ascontiguousarray(pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])
+        pixels = np.asarray(cv2.transpose(pixels), np.uint8)
+    if turn in _FLIPS:
+        cv2.flip(pixels, _FLIPS[turn], dst=pixels)
+    return pixels

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from edge_runtime.bundles.manifest import CropRule
+from collections.abc import Sequence
+
+from edge_runtime.bundles.manifest import CropRule, Manifest
+from edge_runtime.models.preprocess import resized_to
 from edge_runtime.values import Crop, Detection, Frame
+
+
+def cut_all(frame: Frame, detections: Sequence[Detection], manifest: Manifest) -> list[Crop]:
+    """The crops of `detections`, each with the pixels that the bundle of `manifest` wants, or all that the photo has.
+
+    Where one would have too few, the photo is decoded once more, for all of them.
+
+    Raises:
+        UnreadablePhotoError: that decoding failed.
+    """
+    scales = [_wanted_scale(frame, detection, manifest) for detection in detections]
+    sharp = frame.sharper(max(scales, default=0.0))
+    return [cut(sharp, detection, manifest.crop) for detection in detections]
 
 
 def cut(frame: Frame, detection: Detection, rule: CropRule) -> Crop:
@@ -12,6 +28,20 @@ def cut(frame: Frame, detection: Detection, rule: CropRule) -> Crop:
     A square that reaches over the edge is moved inside the frame, and cut where it is larger than the frame.
     The crop is a view of the frame, uint8 RGB, at least one pixel each way.
     """
+    (left, right), (top, bottom) = _spans(frame, detection, rule)
+    return Crop(detection, frame.pixels[top:bottom, left:right])
+
+
+def _wanted_scale(frame: Frame, detection: Detection, manifest: Manifest) -> float:
+    """The scale of the frame at which the crop is not enlarged for the input; at most 1."""
+    (left, right), (top, bottom) = _spans(frame, detection, manifest.crop)
+    width, height = (right - left) / frame.scale, (bottom - top) / frame.scale
+    wanted = resized_to(round(width), round(height), manifest.input, manifest.preprocess)
+    return min(1.0, max(wanted[0] / width, wanted[1] / height))
+
+
+def _spans(frame: Frame, detection: Detection, rule: CropRule) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First column and one past the last, and the same of the rows."""
     height, width = frame.pixels.shape[:2]
     box = detection.box
     x1, x2 = box.x1 * width, box.x2 * width
@@ -20,9 +50,7 @@ def cut(frame: Frame, detection: Detection, rule: CropRule) -> Crop:
     across, down = x2 - x1 + 2 * margin, y2 - y1 + 2 * margin
     if rule.shape == "square":
         across = down = max(across, down)
-    left, right = _span((x1 + x2) / 2, across, width)
-    top, bottom = _span((y1 + y2) / 2, down, height)
-    return Crop(detection, frame.pixels[top:bottom, left:right])
+    return _span((x1 + x2) / 2, across, width), _span((y1 + y2) / 2, down, height)
 
 
 def _span(middle: float, length: float, limit: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from edge_runtime import engines
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.errors import BundleError
 from edge_runtime.models.heads import BOX_HEADS
-from edge_runtime.models.preprocess import prepare
+from edge_runtime.models.preprocess import prepare, resized_to
 from edge_runtime.values import CATEGORIES, Box, Detection, Frame
 
 MAX_DETECTIONS = 300
@@ -39,6 +39,10 @@ class Detector:
         self._graph = engines.open_graph(bundle, threads=threads, streams=streams)
         kinds = [label.kind for label in bundle.labels]
         self._columns = [np.array([i for i, kind in enumerate(kinds) if kind == name]) for name in CATEGORIES]
+
+    def resized_to(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height, pixels, at which the detector looks at a photo of `width` x `height`."""
+        return resized_to(width, height, self.bundle.manifest.input, self.bundle.manifest.preprocess)
 
     def detect(self, frame: Frame) -> tuple[Detection, ...]:
         """All detections at or above the bundle's `keep` threshold, most confident first, at most 300.

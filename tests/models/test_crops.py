@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.bundles.manifest import CropRule
-from edge_runtime.models.crops import cut
+from edge_runtime.bundles.manifest import CropRule, Input, Manifest, Output, Preprocess, Variant
+from edge_runtime.models.crops import cut, cut_all
 from edge_runtime.values import Box, Detection, Frame
 
 # Each pixel holds its own place, so that a crop shows where it came from.
@@ -48,3 +48,75 @@ def test_no_crop_is_empty_or_leaves_the_frame(
     box = Box(across[0], down[0], across[1], down[1])
     pixels = cut(FRAME, Detection("animal", 0.9, box), CropRule(shape=shape, margin=margin)).pixels
     assert 1 <= pixels.shape[0] <= 100 and 1 <= pixels.shape[1] <= 200
+
+
+PHOTO = np.random.default_rng(5).integers(0, 256, (800, 1600, 3), np.uint8)
+LARGE, MIDDLE, SMALL = Box(0.2, 0.1, 0.7, 0.9), Box(0.1, 0.2, 0.35, 0.8), Box(0.8, 0.4, 0.82, 0.45)
+
+
+def manifest(resize: str = "stretch", margin: float = 0.0) -> Manifest:
+    """A classifier that looks at 200 x 200 pixels."""
+    return Manifest(
+        bundle=1,
+        name="any",
+        version="1",
+        task="classifier",
+        description="any",
+        licence="any",
+        source="any",
+        input=Input(tensor="x", width=200, height=200),
+        preprocess=Preprocess(resize=resize),
+        crop=CropRule(margin=margin),
+        output=Output(head="softmax", tensors=("y",)),
+        labels="labels.csv",
+        variants=(Variant(file="x", bytes=0, sha256="0" * 64, name="x", engine="x", precision="fp32"),),
+    )
+
+
+def reduced(shrink: int, asked: list[float]) -> Frame:
+    """The photo at a lower scale, able to give more; writes down what it is asked for."""
+
+    def again(scale: float) -> Frame:
+        asked.append(scale)
+        return Frame(PHOTO)
+
+    return Frame(np.ascontiguousarray(PHOTO[::shrink, ::shrink]), 1 / shrink, again)
+
+
+def detections(*boxes: Box) -> list[Detection]:
+    return [Detection("animal", 0.9, box) for box in boxes]
+
+
+def test_crops_with_enough_pixels_come_from_the_frame_at_hand() -> None:
+    asked: list[float] = []
+    frame = reduced(2, asked)
+    crops = cut_all(frame, detections(LARGE, MIDDLE), manifest())
+    assert not asked
+    assert [crop.pixels.shape[:2] for crop in crops] == [(320, 400), (240, 200)]
+
+
+def test_one_crop_with_too_few_pixels_has_the_photo_decoded_once_for_all() -> None:
+    asked: list[float] = []
+    crops = cut_all(reduced(4, asked), detections(LARGE, MIDDLE, SMALL), manifest())
+    assert asked == [1.0]
+    expected = [cut(Frame(PHOTO), detection, CropRule()).pixels for detection in detections(LARGE, MIDDLE, SMALL)]
+    for crop, pixels in zip(crops, expected, strict=True):
+        assert (crop.pixels == pixels).all()
+
+
+@pytest.mark.parametrize(("resize", "scale"), [("stretch", 0.5), ("letterbox", 200 / 480), ("centre-crop", 0.5)])
+def test_no_more_pixels_are_asked_for_than_the_input_takes(resize: str, scale: float) -> None:
+    asked: list[float] = []
+    cut_all(reduced(8, asked), detections(MIDDLE), manifest(resize))
+    assert asked == [pytest.approx(scale, rel=0.01)]
+
+
+def test_a_margin_counts_among_the_pixels_of_a_crop() -> None:
+    asked: list[float] = []
+    cut_all(reduced(8, asked), detections(MIDDLE), manifest(margin=0.5))
+    assert asked == [pytest.approx(0.25, rel=0.02)]
+
+
+def test_without_detections_nothing_is_decoded() -> None:
+    asked: list[float] = []
+    assert cut_all(reduced(8, asked), [], manifest()) == [] and not asked

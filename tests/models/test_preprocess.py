@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from edge_runtime.bundles.manifest import Input, Preprocess
-from edge_runtime.models.preprocess import Placement, prepare
+from edge_runtime.models.preprocess import Placement, prepare, resized_to
 
 INPUT = Input(tensor="x", width=64, height=64)
 PLAIN = {"scale": 1.0}
@@ -105,3 +107,58 @@ def test_pillows_filters_average_what_they_shrink(name: str) -> None:
     assert tensor[0, :, 4:-4, 4:-4].min() > 40 and tensor[0, :, 4:-4, 4:-4].max() < 60
     sampled, _ = prepare(stripes, INPUT, Preprocess(resize="stretch", **PLAIN))
     assert sampled.max() - sampled.min() < 1e-3 and not 40 < sampled.max() < 60
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "letterbox-corner", "centre-crop"])
+@pytest.mark.parametrize("colour", ["rgb", "bgr"])
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize(
+    ("scale", "mean", "std"),
+    [
+        (1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        (1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        (1.0, (123.675, 0.0, 103.53), (58.395, 1.0, 57.375)),
+    ],
+)
+def test_a_value_is_scaled_and_then_shifted_in_single_precision(
+    resize: str, colour: str, layout: str, scale: float, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    spec = Input(tensor="x", width=64, height=48, colour=colour, layout=layout)
+    pixels = np.random.default_rng(7).integers(0, 256, (90, 75, 3), np.uint8)
+    bytes_, place = prepare(pixels, spec, Preprocess(resize=resize, **PLAIN))
+    tensor, same_place = prepare(pixels, spec, Preprocess(resize=resize, scale=scale, mean=mean, std=std))
+    factor = (scale / np.array(std)).astype(np.float32)
+    shift = (-np.array(mean) / np.array(std)).astype(np.float32)
+    order = [2, 1, 0] if colour == "bgr" else [0, 1, 2]
+    shape = (3, 1, 1) if layout == "nchw" else (3,)
+    expected = bytes_ * factor[order].reshape(shape) + shift[order].reshape(shape)
+    assert expected.dtype == np.float32 and len(np.unique(bytes_)) > 100
+    # To the last bit: what a quantized graph was calibrated with is what it is shown.
+    np.testing.assert_array_equal(tensor, expected)
+    assert place == same_place and tensor.flags["C_CONTIGUOUS"]
+
+
+def test_several_threads_make_tensors_at_once() -> None:
+    generator = np.random.default_rng(3)
+    pictures = [generator.integers(0, 256, (100 + n, 200 - n, 3), np.uint8) for n in range(40)]
+    rule = Preprocess(resize="letterbox", mean=(0.5, 0.4, 0.3))
+    alone = [prepare(picture, INPUT, rule)[0] for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda picture: prepare(picture, INPUT, rule)[0], pictures * 5))
+    for number, tensor in enumerate(together):
+        np.testing.assert_array_equal(tensor, alone[number % len(alone)])
+
+
+@pytest.mark.parametrize(
+    ("rule", "size"),
+    [
+        (Preprocess(resize="stretch"), (64, 64)),
+        (Preprocess(resize="letterbox"), (64, 38)),
+        (Preprocess(resize="letterbox-corner", rounding="nearest"), (64, 39)),
+        (Preprocess(resize="centre-crop", short_side=80), (132, 80)),
+    ],
+)
+def test_it_can_be_told_beforehand_to_what_a_picture_is_resized(rule: Preprocess, size: tuple[int, int]) -> None:
+    assert resized_to(99, 60, INPUT, rule) == size
+    _, placement = prepare(picture(99, 60), INPUT, rule)
+    assert (placement.width, placement.height) == size
