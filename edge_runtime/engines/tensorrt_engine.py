@@ -46,11 +46,11 @@ class TensorRtEngine:
                     )
 
             cache = EngineCache(cache_folder())
-            engine = _deserialized(runtime, cache.engine(facts, build, needs=size))
+            engine = deserialized(runtime, cache.engine(facts, build, needs=size))
             if engine is None and not runtime.complaints.of_memory:
                 # TensorRT knows more of what an engine depends on than we do.
                 cache.discard(facts)
-                engine = _deserialized(runtime, cache.engine(facts, build, needs=size))
+                engine = deserialized(runtime, cache.engine(facts, build, needs=size))
             if engine is None:
                 raise EngineError(NAME, graph, f"its engine does not load: {tensorrt_build.why(runtime)}")
             return TensorRtSession(runtime, driver, engine, graph, input_name=input_name, streams=streams)
@@ -137,7 +137,7 @@ def _measured(graph: Path) -> tuple[int, str]:
         raise EngineError(NAME, graph, f"cannot be read: {error.strerror}") from error
 
 
-def _deserialized(runtime: Runtime, engine: bytes) -> Any:
+def deserialized(runtime: Runtime, engine: bytes) -> Any:
     """The engine on the GPU, None where TensorRT does not take it."""
     runtime.complaints.clear()
     try:

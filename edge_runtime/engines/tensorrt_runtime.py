@@ -16,6 +16,9 @@ from edge_runtime.errors import CamtrapEdgeError
 
 RTX = "tensorrt_rtx"
 PACKAGES = ("tensorrt", RTX)
+_PLACE = re.compile(r"^\[\S+\]\s*|\s*\bIn \S+ at \S+:\d+\)?\s*")
+"""Where in NVIDIA's sources."""
+_OF_MEMORY = re.compile(r"out ?of ?memory|allocat|insufficient memory", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
@@ -43,11 +46,11 @@ class Complaints:
     @property
     def of_memory(self) -> bool:
         """Whether there was too little of it."""
-        return any("memory" in line.lower() for line in self._lines)
+        return any(_OF_MEMORY.search(line) for line in self._lines)
 
     def __str__(self) -> str:
         """The first two, without the places in NVIDIA's sources."""
-        lines = [re.sub(r"\s*\(?In \S+ at \S+:\d+\)?\s*", " ", line).strip() for line in list(self._lines)[:2]]
+        lines = [_PLACE.sub(" ", line).strip() for line in list(self._lines)[:2]]
         return "; ".join(line for line in lines if line)[:500] or "TensorRT says nothing more"
 
 

@@ -24,11 +24,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge_runtime.bundles import bundle as bundles
-from edge_runtime.engines import tensorrt_build, tensorrt_cuda, tensorrt_runtime
+from edge_runtime.engines import tensorrt_build, tensorrt_cuda, tensorrt_engine, tensorrt_runtime
 from edge_runtime.engines.engine_cache import EngineCache
 from edge_runtime.engines.tensorrt_cuda import Gpu
 from edge_runtime.engines.tensorrt_progress import Phases, Report, shown
-from edge_runtime.engines.tensorrt_runtime import RTX, NoTensorRtError, Runtime
+from edge_runtime.engines.tensorrt_runtime import RTX, Complaints, NoTensorRtError, Runtime
 from edge_runtime.errors import EngineError
 from export_tools import default_models
 from tests.conftest import ROOT
@@ -278,6 +278,28 @@ def test_of_two_processes_that_want_the_same_engine_one_builds_and_both_get_it(t
 def test_a_gpu_for_which_no_tensorrt_builds_is_an_error_that_names_both() -> None:
     with pytest.raises(NoTensorRtError, match=r"tensorrt_rtx \S+ knows no GPU of compute capability 8\.7.*JetPack"):
         tensorrt_runtime.load((8, 7))
+
+
+def test_bytes_that_are_no_engine_are_not_loaded_and_tensorrt_says_why(runtime: Runtime) -> None:
+    assert tensorrt_engine.deserialized(runtime, bytes(1000)) is None
+    said = str(runtime.complaints)
+    assert "TRT engine file" in said and "/_src/" not in said
+    assert not runtime.complaints.of_memory
+
+
+@pytest.mark.parametrize(
+    ("line", "of_memory"),
+    [
+        ("Error Code 2: OutOfMemory (Requested size was 268435456 bytes.)", True),
+        ("cudaError 2: out of memory", True),
+        ("Requested amount of GPU memory (1024 bytes) could not be allocated.", True),
+        ("Cuda Runtime (an illegal memory access was encountered)", False),
+    ],
+)
+def test_only_where_memory_was_too_little_is_it_called_so(line: str, of_memory: bool) -> None:
+    complaints = Complaints()
+    complaints.add(line)
+    assert complaints.of_memory == of_memory
 
 
 def test_a_jetson_tells_its_release_and_its_power_mode(tmp_path: Path) -> None:
