@@ -129,6 +129,9 @@ class FailingDetector:
     def __init__(self, real: object, failures: int) -> None:
         self._real, self._left = real, failures
 
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
     def detect(self, frame: object) -> object:
         if self._left:
             self._left -= 1
