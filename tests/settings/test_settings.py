@@ -42,6 +42,7 @@ def test_relative_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:
         (DEVICE + "evnets:\n  gap_seconds: 5\n", 7, "evnets", "did you mean 'events'"),
         (DEVICE + "events:\n  gap_seconds: soon\n", 7, "events.gap_seconds", "int"),
         (DEVICE + "events:\n  gap_seconds: 0\n", 7, "events.gap_seconds", ">= 1"),
+        (DEVICE + "models:\n  decode: half\n", 7, "models.decode", "'half'"),
         (DEVICE + "uplink:\n  port: 70000\n", 7, "uplink.port", "<= 65535"),
         (DEVICE.replace("Africa/Nairobi", "Africa/Nowhere"), 5, "time_zone", "no time zone"),
         (DEVICE.replace("camera-hut-1", "Camera Hut"), 1, "device", "pattern|regex"),
