@@ -33,3 +33,9 @@ class StopWatch:
     def restart(self) -> None:
         """What has passed since the last lap belongs to no stage."""
         self._since = time.perf_counter()
+
+    def take(self) -> dict[Stage, float]:
+        """The seconds of each stage since the last call; begins anew."""
+        seconds, self.seconds = self.seconds, dict.fromkeys(STAGES, 0.0)
+        self.restart()
+        return seconds

@@ -16,9 +16,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from edge_runtime import batch, settings
 from edge_runtime.errors import CamtrapEdgeError
-from edge_runtime.models import loading
 from edge_runtime.pipeline import Outcome
 from edge_runtime.rules import Rules
+from edge_runtime.tuning import choice, stored
 from edge_runtime.values import FileStamp
 
 
@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--detector", default="default", metavar="BUNDLE")
     parser.add_argument("--classifier", default="default", metavar="BUNDLE", help="'none' for no species")
     parser.add_argument("--threads", type=int, default=2, metavar="N")
+    parser.add_argument("--engine", default="auto", metavar="NAME", help="variant or engine (default: auto, as tuned)")
     parser.add_argument("--time-zone", default="UTC", metavar="ZONE", help="of the cameras' clocks (default: UTC)")
     parser.add_argument("--max-megapixels", type=float, default=200.0, metavar="N", help="refuse larger photos")
     parser.add_argument("--fresh", action="store_true", help="forget what an interrupted run left")
@@ -46,14 +47,19 @@ def run(arguments: argparse.Namespace) -> int:
         raise CamtrapEdgeError(
             f"--time-zone {arguments.time_zone}: no such zone; write it like Africa/Nairobi"
         ) from error
-    detector = loading.load_detector(arguments.detector, threads=1, streams=arguments.threads)
-    classifier = loading.load_classifier(arguments.classifier, threads=1, streams=arguments.threads)
+    loaded = choice.load(
+        arguments.detector,
+        arguments.classifier,
+        arguments.engine,
+        cpus=arguments.threads,
+        file=stored.file_for(None),
+    )
     rules = Rules(
         zone=zone,
         cameras=(),
         max_pixels=int(arguments.max_megapixels * 1_000_000),
         gap_s=settings.Events().gap_seconds,
-        confident=detector.bundle.manifest.thresholds.confident,
+        confident=loaded.detector.bundle.manifest.thresholds.confident,
     )
     with tqdm(unit="photo", desc="photos", disable=arguments.json or not sys.stderr.isatty()) as bar:
 
@@ -68,10 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
             summary = batch.process(
                 arguments.folder,
                 arguments.output,
-                detector=detector,
-                classifier=classifier,
+                detector=loaded.detector,
+                classifier=loaded.classifier,
                 rules=rules,
-                workers=arguments.threads + 1,
+                workers=loaded.workers,
                 fresh=arguments.fresh,
                 on_start=start,
                 on_outcome=progress,
