@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from edge_runtime.daemon import Daemon, OnOutcome, ignore_outcome
+from edge_runtime.device import courtesy
 from edge_runtime.journal.journal import FILE_NAME, Journal
 from edge_runtime.models import loading
 from edge_runtime.models.detector import Detector
@@ -42,6 +43,8 @@ def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome
     Raises:
         ConfigError, BundleError, EngineError, JournalError: whatever cannot be used, and why.
     """
+    # Before any thread starts: each has the priority of the one that started it.
+    courtesy.step_back(nice=settings.power.nice, disk=settings.power.disk)
     file = Path(settings.data) / FILE_NAME
     models = settings.models
     tuned = stored.file_for(Path(settings.data))

@@ -70,6 +70,15 @@ class Events(Settings, frozen=True, kw_only=True):
     """Photos of one camera closer together than this belong to one event."""
 
 
+class Power(Settings, frozen=True, kw_only=True):
+    """How much of the board the device leaves to others."""
+
+    nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = 0
+    """0 takes its share of the processor, 19 only what nobody else wants."""
+    disk: Literal["normal", "low", "idle"] = "normal"
+    """`low`: reads and writes after everybody else; `idle`: only while nobody else does."""
+
+
 class Tls(Settings, frozen=True, kw_only=True):
     ca: str
     """File of the authority that signed the broker's certificate."""
@@ -118,6 +127,7 @@ class DeviceSettings(Settings, frozen=True, kw_only=True):
     cameras: tuple[Camera, ...] = ()
     models: Models = Models()
     events: Events = Events()
+    power: Power = Power()
     uplink: Uplink = Uplink()
 
 
