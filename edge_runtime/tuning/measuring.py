@@ -31,6 +31,8 @@ ALIKE = 0.03
 """Candidates this near to the best are as good as it: of them the one with the smallest memory is chosen."""
 _REFERENCE_SHARE = 0.15
 """Of the whole time, for the reference's own answers: they tell how many photos there is time for."""
+_PASS_SHARE = 1 / 80
+"""Of the whole time, for the passes of one process at least: short ones say little."""
 _PATIENCE = 20.0
 """How many times longer than the reference a candidate may take before it is ended."""
 _PATIENCE_SECONDS = 60.0
@@ -122,7 +124,9 @@ def measure(
             if time.monotonic() > deadline:
                 break
             twice = number == 0 and one.setup.streams > 1
-            job = Job(str(bundle.folder), one.setup, photos, max_pixels, decode, alone=twice)
+            job = Job(
+                str(bundle.folder), one.setup, photos, max_pixels, decode, least_s=seconds * _PASS_SHARE, alone=twice
+            )
             _one_round(one, job, right.found, bundle.manifest.thresholds.confident, patience)
             done += 1
         live = _worth_another(live, HOPELESS if number else HOPELESS_AT_FIRST)

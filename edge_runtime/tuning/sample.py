@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from edge_runtime.errors import CamtrapEdgeError, PhotoError
@@ -14,6 +15,9 @@ from edge_runtime.values import FileStamp
 SEED = 1
 _TRIES = 4
 """Photos looked at in one stretch of the card before it is passed over."""
+
+_OTHERS = 500
+"""Photos looked at instead of those that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,14 @@ def draw(folder: Path, count: int, *, max_pixels: int, seed: int = SEED) -> Samp
         raise CamtrapEdgeError(f"{folder}: is no folder; name the card's folder or its mount point")
     stamps = scan.scan(folder).photos
     dice = random.Random(seed)
-    photos = []
+    photos: list[FileStamp] = []
     for stretch in _stretches(stamps, min(count, len(stamps))):
         tried = dice.sample(stretch, min(_TRIES, len(stretch)))
-        photos += [stamp for stamp in tried if _readable(stamp, max_pixels)][:1]
+        photos += islice((stamp for stamp in tried if _readable(stamp, max_pixels)), 1)
+    # Stretches in which nothing could be read are made up for by the others.
+    taken = set(photos)
+    others = (stamp for stamp in dice.sample(stamps, min(_OTHERS, len(stamps))) if stamp not in taken)
+    photos += islice((stamp for stamp in others if _readable(stamp, max_pixels)), min(count, len(stamps)) - len(photos))
     if not photos:
         some = f"none of its {len(stamps)} photos can be read" if stamps else "there are no photos in it"
         raise CamtrapEdgeError(f"{folder}: {some}; put a card with photos there, or name a folder that has some")

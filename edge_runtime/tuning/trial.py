@@ -37,8 +37,6 @@ LEAST_PHOTOS = 8
 _WINDOW = 8
 _WINDOWS = 8
 _CONVERGED = 0.1
-_LEAST_SECONDS = 1.5
-"""A shorter pass is done again."""
 _ALONE = 12
 """Photos that are looked at once more by a single thread."""
 
@@ -54,6 +52,8 @@ class Job:
     decode: Decode = "reduced"
     limit_s: float | None = None
     """After so many seconds no further photo is taken; None for all."""
+    least_s: float = 0.0
+    """A pass shorter than so many seconds is done again, until all are as long."""
     alone: bool = False
     """Also look at some of them with one thread, and compare."""
 
@@ -123,7 +123,7 @@ def _work(job: Job, answers: TextIO) -> None:
             pipeline = Pipeline(journal, detector, None, rules, workers=setup.workers)
             _warm_up(pipeline, job.photos[:_WINDOW], setup)
             found, seconds, passes = [], 0.0, 0
-            while not passes or (job.limit_s is None and seconds < _LEAST_SECONDS):
+            while not passes or (job.limit_s is None and seconds < job.least_s):
                 started = time.perf_counter()
                 found = _pass(pipeline, job.photos, setup, limit_s=job.limit_s)
                 seconds, passes = seconds + time.perf_counter() - started, passes + 1
