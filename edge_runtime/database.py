@@ -67,6 +67,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything read inside is of one moment, whatever others commit meanwhile; nobody is held up. For reads only."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def _migrate(connection: sqlite3.Connection, file: Path, migrations: Sequence[str]) -> None:
     with transaction(connection):
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -57,6 +57,10 @@ class Journal:
         """All writes inside commit as one, or none does."""
         return database.transaction(self._connection)
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All reads inside are of one moment."""
+        return database.snapshot(self._connection)
+
     def knows(self, sha256: bytes) -> bool:
         """Whether a photo with this picture is committed. For any thread."""
         with self._lookup_lock:

@@ -138,10 +138,13 @@ class Link:
         client.publish(topics.online(self._device), ONLINE, qos=1, retain=True)
 
     def _send(self, client: mqtt.Client, journal: Journal, sender: Sender) -> None:
-        if not sender.has_more():
-            return
-        codebook = self._codebook(journal)
-        while (payload := sender.next_payload(codebook)) is not None:
+        while sender.has_more():
+            # A new camera's name commits with its first event: read apart, the event could come without the name.
+            with journal.snapshot():
+                codebook = self._codebook(journal)
+                payload = sender.next_payload(codebook)
+            if payload is None:
+                return
             self._introduce(client, journal, codebook)
             client.publish(topics.events(self._device), payload, qos=1)
             self.messages_sent += 1

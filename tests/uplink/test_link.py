@@ -15,6 +15,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_runtime.errors import ConfigError
+from edge_runtime.journal.codes import Codes, Kind
 from edge_runtime.journal.journal import Journal
 from edge_runtime.settings import Tls, Uplink
 from edge_runtime.uplink import codec, topics
@@ -111,6 +112,44 @@ def test_an_event_stays_in_the_outbox_until_a_station_has_committed_it(desk: Des
     assert desk.journal.outbox.waiting() == 1
     station.acknowledge(Ack.build(desk.codebook.digest, 1))
     until(lambda: desk.journal.outbox.waiting() == 0)
+
+
+def test_a_camera_that_appears_while_a_message_is_made_is_named_in_it(
+    tmp_path: Path, broker: Mosquitto, station: Station
+) -> None:
+    desk = Desk(tmp_path, broker.port)
+
+    class Busy(Codes):
+        """Between the reading of the names and that of the outbox, the card's thread commits a new camera's event."""
+
+        committed = False
+
+        def names(self, kind: Kind) -> tuple[str, ...]:
+            names = super().names(kind)
+            if kind == "label" and not Busy.committed:
+                Busy.committed = True
+                with desk.journal.transaction():
+                    desk.journal.codes.add("camera", ["CAM02"])
+                    event = Event("CAM02", START, START, "exif", 1, (Count("animal", 1, 0.9),))
+                    desk.journal.outbox.put(event, now_s=0)
+            return names
+
+    def open_journal() -> Journal:
+        journal = Journal(tmp_path / "journal.sqlite", device="dev")
+        journal.codes = Busy(journal._connection)
+        return journal
+
+    link = Link(Uplink(port=broker.port), "dev", open_journal, models={"detector": "test"}, time_zone="UTC")
+    desk.add()
+    link.start()
+    try:
+        until(lambda: station.on(topics.events("dev")))
+        link.wake()
+        until(lambda: len(station.on(topics.events("dev"))) == 2)
+    finally:
+        link.stop()
+    messages = [codec.decode(payload, received_s=START) for payload in station.on(topics.events("dev"))]
+    assert [record.camera for message in messages for record in message.records] == [0, 1]
 
 
 def test_an_unacknowledged_event_is_said_again(desk: Desk, station: Station) -> None:
