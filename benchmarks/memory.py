@@ -37,7 +37,7 @@ from edge_runtime.station.store import Store
 from edge_runtime.tryout import sample_card
 from edge_runtime.tryout.ports import free_port
 
-LIMIT_MB = 220.0
+LIMIT_MB = 200.0
 GROWTH_MB = 2.0
 TWELVE_MEGAPIXELS = (4000, 3000)
 SAMPLE_SECONDS = 0.2

@@ -21,9 +21,11 @@ from edge_runtime.tuning import agreement, plan
 from edge_runtime.tuning.agreement import Agreement, Found
 from edge_runtime.tuning.plan import Setup
 from edge_runtime.tuning.sample import Sample
-from edge_runtime.tuning.trial import Answer, Job
+from edge_runtime.tuning.trial import LEAST_PHOTOS, Answer, Job
 
 ROUNDS = 5
+ENOUGH_ROUNDS = 3
+"""A median of fewer says little."""
 HOPELESS_AT_FIRST, HOPELESS = 0.5, 0.75
 """A candidate with less than this share of the best one's photos per second, after its first round and after later
 ones, is not measured again."""
@@ -31,7 +33,7 @@ ALIKE = 0.03
 """Candidates this near to the best are as good as it: of them the one with the smallest memory is chosen."""
 _REFERENCE_SHARE = 0.15
 """Of the whole time, for the reference's own answers: they tell how many photos there is time for."""
-_PASS_SHARE = 1 / 80
+_PASS_SHARE = 1 / 100
 """Of the whole time, for the passes of one process at least: short ones say little."""
 _PATIENCE = 20.0
 """How many times longer than the reference a candidate may take before it is ended."""
@@ -72,7 +74,7 @@ class Outcome:
     photos: int
     """Of the sample, for which there was time."""
     note: str
-    """What the agreement does not rest on; empty where there were boxes enough."""
+    """What the choice does not rest on: too few boxes, too few rounds; empty where there were enough."""
 
 
 class _TrialError(Exception):
@@ -114,7 +116,8 @@ def measure(
         right, _ = run(job, patience_s=max(seconds, _PATIENCE_SECONDS))
     except _TrialError as error:
         raise EngineError(judge.engine, bundle.path(judge), f"the reference cannot be run: {error}") from error
-    photos = sample.photos[: len(right.found)]
+    photos = sample.photos[: _affordable(right, seconds / (len(candidates) * min(rounds, ENOUGH_ROUNDS)))]
+    expected = right.found[: len(photos)]
     patience = max(_PATIENCE_SECONDS, _PATIENCE * right.seconds)
     dice, done, live = random.Random(seed), 1, list(candidates)
     for number in range(rounds):
@@ -127,7 +130,7 @@ def measure(
             job = Job(
                 str(bundle.folder), one.setup, photos, max_pixels, decode, least_s=seconds * _PASS_SHARE, alone=twice
             )
-            _one_round(one, job, right.found, bundle.manifest.thresholds.confident, patience)
+            _one_round(one, job, expected, bundle.manifest.thresholds.confident, patience)
             done += 1
         live = _worth_another(live, HOPELESS if number else HOPELESS_AT_FIRST)
         steps = done + len(live) * (rounds - number - 1)
@@ -137,7 +140,9 @@ def measure(
         if not one.rounds and not one.problem:
             one.problem = f"not measured: {seconds:.0f} s were over (--seconds)"
     progress("done", done, done)
-    return Outcome(_best(candidates, bundle), tuple(candidates), judge.name, len(photos), _note(candidates))
+    best = _best(candidates, bundle)
+    notes = "; ".join(filter(None, (_thin(candidates), _few(best, rounds))))
+    return Outcome(best, tuple(candidates), judge.name, len(photos), notes)
 
 
 def run(job: Job, *, patience_s: float) -> tuple[Answer, float]:
@@ -203,6 +208,13 @@ def _why_it_ended(code: int, said: str) -> str:
     return f"{ended}: {last}" if last else ended
 
 
+def _affordable(right: Answer, trial_s: float) -> int:
+    """How many photos a pass may have so that every candidate gets its rounds; half of a trial goes into loading,
+    warming up and looking again."""
+    rate = len(right.found) / right.seconds
+    return min(len(right.found), max(LEAST_PHOTOS, int(rate * trial_s / 2)))
+
+
 def _one_round(one: Measured, job: Job, right: Sequence[Found], threshold: float, patience: float) -> None:
     try:
         answer, load_s = run(job, patience_s=patience)
@@ -236,7 +248,13 @@ def _best(candidates: Sequence[Measured], bundle: Bundle) -> Measured:
     return min(alike, key=lambda one: (one.peak_mb or 0.0, -(one.photos_per_s or 0.0)))
 
 
-def _note(candidates: Sequence[Measured]) -> str:
+def _few(best: Measured, rounds: int) -> str:
+    if len(best.rounds) >= min(rounds, ENOUGH_ROUNDS):
+        return ""
+    return f"only {len(best.rounds)} rounds of the chosen one: more --seconds would tell better"
+
+
+def _thin(candidates: Sequence[Measured]) -> str:
     boxes = max((one.agreement.boxes for one in candidates if one.agreement), default=0)
     if not boxes:
         return "the reference finds nothing on these photos: whether decisions agree could not be seen"

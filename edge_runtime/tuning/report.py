@@ -22,10 +22,21 @@ _NAMES: dict[Stage, str] = {
 
 def choice(made: Choice) -> str:
     """The table of all candidates and what was chosen, as lines that end in a newline."""
-    head = ("variant", "engine", "threads x streams", "photos/s", "peak MB", "load s", "boxes kept", "extra", "")
+    head = (
+        "variant",
+        "engine",
+        "threads x streams",
+        "photos/s",
+        "rounds",
+        "peak MB",
+        "load s",
+        "boxes kept",
+        "extra",
+        "",
+    )
     best = max((row.photos_per_s or 0.0 for row in made.rows), default=0.0)
     order = sorted(made.rows, key=lambda row: -(row.photos_per_s or 0.0))
-    lines = _aligned([head, *(_row(row, made, best) for row in order)], left=(0, 1, 8))
+    lines = _aligned([head, *(_row(row, made, best) for row in order)], left=(0, 1, 9))
     where = f"{made.photos} of {made.card_photos} photos of {made.card}"
     lines += [
         f"{made.title}: {made.variant} on {made.engine}, {made.threads} threads x {made.streams} streams",
@@ -65,6 +76,7 @@ def _row(row: Row, made: Choice, best: float) -> tuple[str, ...]:
         row.engine,
         f"{row.threads} x {row.streams}",
         "-" if row.photos_per_s is None else f"{row.photos_per_s:.1f}",
+        str(len(row.rounds)),
         "-" if row.peak_mb is None else f"{row.peak_mb:.0f}",
         "-" if row.load_s is None else f"{row.load_s:.1f}",
         f"{row.boxes - row.missed} of {row.boxes}" if row.rounds else "-",

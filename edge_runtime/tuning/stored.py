@@ -82,7 +82,7 @@ class Choice(Part, frozen=True, kw_only=True):
     seed: int
     made_utc: str
     note: str = ""
-    """What the agreement does not rest on."""
+    """What the choice does not rest on."""
     machine: Machine
     rows: tuple[Row, ...]
 

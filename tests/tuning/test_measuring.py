@@ -17,7 +17,7 @@ from edge_runtime.tuning import measuring, sample
 from edge_runtime.tuning.measuring import Measured, Outcome
 from edge_runtime.tuning.plan import Setup
 from edge_runtime.tuning.sample import Sample
-from edge_runtime.tuning.trial import Job
+from edge_runtime.tuning.trial import Answer, Job
 from tests.tuning.conftest import MakeBundle, answers_by_chance, finds_nothing, wants_a_terabyte
 
 PIXELS = 4_000_000
@@ -90,6 +90,21 @@ def test_several_at_once_must_answer_as_one_alone(make_bundle: MakeBundle, drawn
     problems = {one.setup.streams: one.problem for one in of(got, "dice")}
     assert "otherwise when several" in problems[2]
     assert not any(one.problem for one in of(got, "plain"))
+
+
+def test_a_choice_that_rests_on_few_rounds_says_so() -> None:
+    setup = Setup("plain", "onnxruntime", 1, 1)
+    assert "only 2 rounds" in measuring._few(Measured(setup, rounds=[9.0, 9.1]), 5)
+    assert not measuring._few(Measured(setup, rounds=[9.0, 9.1, 9.2]), 5)
+    assert not measuring._few(Measured(setup, rounds=[9.0]), 1)
+
+
+def test_with_many_candidates_a_pass_has_fewer_photos_so_that_all_get_their_rounds() -> None:
+    found = tuple(() for _ in range(40))
+    right = Answer(seconds=2.0, found=found, peak_mb=1.0, differs=0)  # 20 photos a second
+    assert measuring._affordable(right, 120 / 9) == 40
+    assert measuring._affordable(right, 90 / 36) == 25
+    assert measuring._affordable(right, 0.1) == 8
 
 
 def test_where_nothing_can_be_run_every_reason_is_told(make_bundle: MakeBundle, drawn: Sample) -> None:
