@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from itertools import groupby
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -81,7 +82,7 @@ def process(
         _check_same_work(journal, folder, detector, classifier)
         seen = scan.scan(folder)
         pipeline = Pipeline(journal, detector, classifier, rules, workers=workers)
-        todo = [stamp for stamp in seen.photos if not _finished(journal, stamp)]
+        todo = _unfinished(journal, seen.photos)
         files = len(seen.photos) + len(seen.videos)
         resumed = len(seen.photos) - len(todo)
         on_start(files, files - len(todo))
@@ -121,9 +122,13 @@ def _look_again(stamp: FileStamp) -> FileStamp:
     return replace(stamp, size=status.st_size, mtime_ns=status.st_mtime_ns)
 
 
-def _finished(journal: Journal, stamp: FileStamp) -> bool:
-    entry = journal.ledger.entry(stamp.path)
-    return entry is not None and entry.final and entry.describes(stamp)
+def _unfinished(journal: Journal, photos: Sequence[FileStamp]) -> list[FileStamp]:
+    todo: list[FileStamp] = []
+    for folder, files in groupby(photos, key=lambda stamp: stamp.path.parent):
+        stamps = {(stamp.path.name, stamp.size, stamp.mtime_ns): stamp for stamp in files}
+        finished = journal.ledger.finished(folder, [name for name, _, _ in stamps])
+        todo += [stamp for key, stamp in stamps.items() if key not in finished]
+    return todo
 
 
 def _check_output(output: Path) -> None:

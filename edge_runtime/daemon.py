@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.errors import CardGoneError, DrainTimeoutError, JournalError
-from edge_runtime.intake import scan
+from edge_runtime.events.lull import Lull
+from edge_runtime.intake.scan import Problem
 from edge_runtime.intake.settling import Settling
 from edge_runtime.intake.watch import Watcher
 from edge_runtime.journal.journal import Journal
 from edge_runtime.pipeline import Outcome, Pipeline, Work
-from edge_runtime.reinsertion import Reinsertion
+from edge_runtime.rescan import Rescan
 from edge_runtime.settings import DeviceSettings
 from edge_runtime.uplink.link import Link
 from edge_runtime.values import FileStamp
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 
 DEBOUNCE_SECONDS = 0.5
 """A card that is being written or mounted gives many events; wait until they have calmed down."""
+UNFINISHED_SECONDS = 1.0
+"""Pause before the next look at files that are still being written or are tried again."""
 DRAIN_POLL_SECONDS = 0.1
 TROUBLE_SECONDS = 5.0
 """Pause after the disk or the card failed, before the next try."""
@@ -69,10 +73,15 @@ class Daemon:
         self._on_outcome, self._monotonic = on_outcome, monotonic
         self._root = Path(settings.cards.root)
         self._settling = Settling(settings.cards.settle_seconds, now=monotonic)
-        self._reinsertion = Reinsertion(journal)
+        self._rescan = Rescan(self._root, journal)
+        self._lull = Lull(settings.events.gap_seconds)
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._quiet_since = monotonic()
+        self._hinted_at = -math.inf
+        self._last_began = self._quiet_since = monotonic()
+        # What an earlier process left unreported is reported by this one.
+        self._report_due = True
+        self._problems: list[Problem] = []
 
     def stop(self) -> None:
         """Ask the loop to end after the photos in hand. Safe from a signal handler and from other threads."""
@@ -87,12 +96,11 @@ class Daemon:
             JournalError: with `until_idle`, the journal cannot be written.
             DrainTimeoutError: with `until_idle`, no station acknowledged in time; the summaries stay in the outbox.
         """
-        with Watcher(self._root, self._wake.set):
+        with Watcher(self._root, self._hint):
             while not self._stopping.is_set():
                 self._wake.clear()
                 try:
-                    done = self._pass()
-                    self._settle_accounts(done, at_once=until_idle)
+                    done = self._once(at_once=until_idle)
                 except CardGoneError as error:
                     if until_idle:
                         raise
@@ -106,62 +114,97 @@ class Daemon:
                     continue
                 if until_idle and not done.unfinished:
                     break
-                self._wait(min(self._settings.cards.rescan_seconds, 1.0 if done.unfinished else 86400.0))
+                self._wait(self._pause(done))
         if until_idle and not self._stopping.is_set():
             self._drain()
 
+    def _once(self, *, at_once: bool) -> Pass:
+        began = self._monotonic()
+        try:
+            done = self._pass()
+        except CardGoneError:
+            self._rescan.forget()
+            # A card that is out adds nothing to an event.
+            self._settle_accounts(Pass(0, 0), began, at_once=False)
+            raise
+        self._settle_accounts(done, began, at_once=at_once)
+        return done
+
     def _pass(self) -> Pass:
-        seen = scan.scan(self._root)
-        for path, reason in seen.problems:
-            log.warning("%s: %s", path, reason)
-        self._reinsertion.check(seen.photos)
         taken = unfinished = 0
         doubtful = []
-        for stamp, outcome in self._pipeline.take_all(self._todo(seen.photos)):
+        problems: list[Problem] = []
+        for stamp, outcome in self._pipeline.take_all(self._todo(problems)):
             if outcome in (Outcome.WAITING, Outcome.RETRY):
                 unfinished += 1
                 doubtful.append(stamp.path)
             else:
                 taken += 1
-                self._quiet_since = self._monotonic()
             self._link.wake()
             self._on_outcome(stamp, outcome)
-        self._note_videos(seen.videos)
         self._settling.keep_only(doubtful)
+        self._tell(problems)
         return Pass(taken, unfinished)
 
-    def _todo(self, stamps: Iterable[FileStamp]) -> Iterator[Work]:
-        for stamp in stamps:
-            if self._stopping.is_set():
-                return
-            entry = self._journal.ledger.entry(stamp.path)
-            if entry is None or not entry.final or not entry.describes(stamp):
+    def _todo(self, problems: list[Problem]) -> Iterator[Work]:
+        for new in self._rescan.new(problems):
+            if new.videos:
+                with self._journal.transaction():
+                    for stamp in new.videos:
+                        self._journal.ledger.add_video(stamp)
+                self._report_due = True
+            for stamp in new.photos:
+                if self._stopping.is_set():
+                    return
                 yield stamp, self._settling.settled(stamp)
 
-    def _note_videos(self, videos: tuple[FileStamp, ...]) -> None:
-        new = [stamp for stamp in videos if self._journal.ledger.entry(stamp.path) is None]
-        if new:
-            with self._journal.transaction():
-                for stamp in new:
-                    self._journal.ledger.add_video(stamp)
+    def _tell(self, problems: list[Problem]) -> None:
+        for problem in problems:
+            if problem not in self._problems:
+                log.warning("%s: %s", problem.path, problem.reason)
+        self._problems = problems
 
-    def _settle_accounts(self, done: Pass, *, at_once: bool) -> None:
+    def _settle_accounts(self, done: Pass, began: float, *, at_once: bool) -> None:
         """Close events and report the card once nothing more is to be expected of it."""
+        # Whatever the pass found has arrived by the last hint; what gave no hint, by the time it was looked for.
+        arrived = self._hinted_at if self._hinted_at > self._last_began else began
+        self._last_began = began
+        self._lull.note(self._journal.events.sizes(), arrived)
+        if done.taken:
+            self._quiet_since, self._report_due = arrived, True
         if self._stopping.is_set() or done.unfinished:
             return
-        # A live camera may add to its burst: an event stays open for as long as a photo could still join it.
-        if not at_once and self._monotonic() - self._quiet_since < self._settings.events.gap_seconds:
-            return
-        self._pipeline.close_events()
-        self._pipeline.report_card()
+        over = self._lull.over(math.inf if at_once else began)
+        if over:
+            self._pipeline.close_events(over)
+            self._lull.note(self._journal.events.sizes(), arrived)
+        quiet = at_once or began >= self._quiet_since + self._settings.events.gap_seconds
+        if self._report_due and quiet and self._lull.next_end() is None:
+            self._pipeline.report_card()
+            self._report_due = False
         self._link.wake()
+
+    def _pause(self, done: Pass) -> float:
+        """Seconds until there is something to do that no hint will tell of."""
+        rescan = self._settings.cards.rescan_seconds
+        if done.unfinished:
+            return min(rescan, UNFINISHED_SECONDS)
+        moments = [self._lull.next_end()]
+        if self._report_due:
+            moments.append(self._quiet_since + self._settings.events.gap_seconds)
+        now = self._monotonic()
+        return min(rescan, *(max(0.0, moment - now) for moment in moments if moment is not None))
 
     def _drain(self) -> None:
         seconds = self._settings.uplink.drain_seconds
         deadline = self._monotonic() + seconds
-        while self._journal.outbox.waiting() and not self._stopping.wait(DRAIN_POLL_SECONDS):
+        while not self._journal.outbox.empty() and not self._stopping.wait(DRAIN_POLL_SECONDS):
             if self._monotonic() >= deadline:
                 raise DrainTimeoutError(self._journal.outbox.waiting(), seconds)
+
+    def _hint(self) -> None:
+        self._hinted_at = self._monotonic()
+        self._wake.set()
 
     def _wait(self, seconds: float) -> None:
         if self._wake.wait(seconds) and not self._stopping.is_set():

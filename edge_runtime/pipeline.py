@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 import cv2
@@ -89,10 +89,10 @@ class Pipeline:
         with self._journal.transaction():
             return [(stamp, self._recorder.record(stamp, look)) for (stamp, _), look in ready]
 
-    def close_events(self) -> int:
-        """Close every open event: the card has nothing more that could join. Returns how many."""
+    def close_events(self, over: Collection[int] | None = None) -> int:
+        """Close those open events that nothing more can join, all of them without `over`; returns how many."""
         with self._journal.transaction():
-            return self._recorder.close_events()
+            return self._recorder.close_events(over)
 
     def report_card(self) -> CardReport | None:
         """Put a report of what became of the files since the last one into the outbox, if anything did."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -104,12 +104,12 @@ class Recorder:
             return self._fail(stamp, Failed(FailureKind.ACCESS, "its copy has left the journal", final=False))
         return self._add(look)
 
-    def close_events(self) -> int:
-        """Close every open event: the card has nothing more that could join. Returns how many."""
-        still_open = self._journal.events.open()
-        for event in still_open:
+    def close_events(self, over: Collection[int] | None = None) -> int:
+        """Close those open events that nothing more can join, all of them without `over`; returns how many."""
+        closed = [event for event in self._journal.events.open() if over is None or event.id in over]
+        for event in closed:
             self._close(event)
-        return len(still_open)
+        return len(closed)
 
     def report_card(self) -> CardReport | None:
         """Put a report of what became of the files since the last one into the outbox, if anything did."""

@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bundles", "engines", "intake", "events", "journal", "device"),
     ("models", "uplink", "reports", "rules", "overlap"),
     ("recording",),
-    ("pipeline", "reinsertion", "station", "status"),
+    ("pipeline", "reinsertion", "rescan", "station", "status"),
     ("daemon", "batch", "tuning"),
     ("assembly",),
     ("commands",),

@@ -12,11 +12,13 @@ from pathlib import Path
 from types import TracebackType
 
 from watchdog.events import (
-    EVENT_TYPE_CLOSED,
-    EVENT_TYPE_CREATED,
-    EVENT_TYPE_DELETED,
-    EVENT_TYPE_MODIFIED,
-    EVENT_TYPE_MOVED,
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
 )
@@ -26,8 +28,17 @@ from watchdog.observers.api import BaseObserver
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 5.0
-# Not what our own reading causes (opened, closed without writing): each scan would call for the next.
-_CHANGES = frozenset({EVENT_TYPE_CREATED, EVENT_TYPE_MODIFIED, EVENT_TYPE_CLOSED, EVENT_TYPE_MOVED, EVENT_TYPE_DELETED})
+# Neither what our own reading causes (each scan would call for the next) nor each write to a file that stays open: the
+# kernel does not even tell of them, which would cost more than reading the photo.
+_CHANGES: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileClosedEvent,
+    FileMovedEvent,
+    FileDeletedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+    DirDeletedEvent,
+]
 
 
 class Watcher:
@@ -49,7 +60,7 @@ class Watcher:
     def __enter__(self) -> Watcher:
         try:
             observer = Observer()
-            observer.schedule(self._handler, str(self._root), recursive=True)
+            observer.schedule(self._handler, str(self._root), recursive=True, event_filter=_CHANGES)
             observer.start()
         except (OSError, RuntimeError) as error:  # RuntimeError: no thread could be started
             log.warning("%s: not watched (%s); it is scanned at intervals instead", self._root, error)
@@ -71,5 +82,4 @@ class _Handler(FileSystemEventHandler):
         self._on_hint = on_hint
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in _CHANGES:
-            self._on_hint()
+        self._on_hint()

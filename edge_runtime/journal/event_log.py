@@ -36,6 +36,14 @@ class EventLog:
         )
         return [OpenEvent(*row) for row in rows]
 
+    def sizes(self) -> dict[int, int]:
+        """How many photos each open event has."""
+        rows = self._connection.execute(
+            "SELECT event.id, COUNT(*) FROM event INDEXED BY event_open CROSS JOIN photo ON event_id = event.id "
+            "WHERE state = 'open' GROUP BY event.id"
+        )
+        return dict(tuple(row) for row in rows)
+
     def begin(self, camera: str, time_s: int | None, source: TimeSource) -> int:
         """Open an event with its first photo's time; returns its id."""
         cursor = self._connection.execute(

@@ -100,17 +100,6 @@ class Ledger:
         found, sizes, times, photos = zip(*rows, strict=True)
         return dict(zip(zip(os.fsdecode(b"/".join(found)).split("/"), sizes, times, strict=True), photos, strict=True))
 
-    def entries(self, folder: PurePosixPath) -> list[Entry]:
-        """What is known of the files directly in `folder`, by path."""
-        prefix = b"" if folder == PurePosixPath() else _key(folder) + b"/"
-        rows = self._connection.execute(
-            "SELECT file.*, photo.sha256 FROM file LEFT JOIN photo ON photo.id = photo_id "
-            "WHERE path >= :prefix AND path < :end AND instr(substr(path, length(:prefix) + 1), X'2F') = 0 "
-            "ORDER BY path",
-            {"prefix": prefix, "end": prefix[:-1] + b"0" if prefix else b"\xff"},
-        )
-        return [_entry(row) for row in rows]
-
     def forget(self, path: PurePosixPath) -> None:
         """Look at the file at `path` again as if it were new. Photos stay known by their hash."""
         self._connection.execute("DELETE FROM file WHERE path = ?", (_key(path),))
