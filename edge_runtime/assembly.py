@@ -74,4 +74,5 @@ def rules(settings: DeviceSettings, detector: Detector) -> Rules:
         gap_s=settings.events.gap_seconds,
         confident=detector.bundle.manifest.thresholds.confident if chosen is None else chosen,
         decode=settings.models.decode,
+        prefilter=settings.prefilter,
     )

@@ -79,7 +79,7 @@ def process(
         _remove(journal_file)
     journal = Journal(journal_file, device=_DEVICE)
     try:
-        _check_same_work(journal, folder, detector, classifier)
+        _check_same_work(journal, folder, detector, classifier, rules)
         seen = scan.scan(folder)
         pipeline = Pipeline(journal, detector, classifier, rules, workers=workers)
         todo = _unfinished(journal, seen.photos)
@@ -138,8 +138,11 @@ def _check_output(output: Path) -> None:
         raise CamtrapEdgeError(f"{output}: the folder {output.parent} does not exist; make it first")
 
 
-def _check_same_work(journal: Journal, folder: Path, detector: Detector, classifier: Classifier | None) -> None:
-    work = " | ".join([str(folder.resolve()), *loading.titles(detector, classifier).values()])
+def _check_same_work(
+    journal: Journal, folder: Path, detector: Detector, classifier: Classifier | None, rules: Rules
+) -> None:
+    prefilter = [] if rules.prefilter == "off" else [f"prefilter {rules.prefilter}"]
+    work = " | ".join([str(folder.resolve()), *loading.titles(detector, classifier).values(), *prefilter])
     earlier = journal.get("work")
     if earlier is None:
         journal.put("work", work)
@@ -163,6 +166,7 @@ def _entry(result: Result, zone: ZoneInfo) -> megadetector.Entry:
         height=result.height,
         captured=captured,
         video=result.video,
+        passed_over=result.passed_over,
     )
 
 

@@ -21,6 +21,18 @@ T = TypeVar("T")
 MAX_BYTES = 4 * 1024 * 1024
 """A larger file is refused before it is parsed."""
 
+
+class _Loader(yaml.SafeLoader):
+    """With the booleans of YAML 1.2: `off`, `on`, `yes` and `no` are words."""
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF"))
+
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<field>[^`]+)`")
 
@@ -48,7 +60,7 @@ def parse(raw: bytes, file: Path, into: type[T]) -> T:
         if root is None:
             raise ConfigError(file, "the file is empty")
         _refuse_aliases_and_duplicates(root, file, set())
-        value = yaml.safe_load(raw)
+        value = yaml.load(raw, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ConfigError(file, f"no valid YAML: {error.problem}", line=line) from error

@@ -39,7 +39,10 @@ def in_order(
                 ready.append(_take(running))
             yield ready
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        # The last first: what has begun never finds that one before it does not begin any more.
+        for _, future in reversed(running):
+            future.cancel()
+        pool.shutdown(wait=True)
 
 
 def _take(running: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:

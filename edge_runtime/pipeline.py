@@ -1,4 +1,4 @@
-"""The way of a photo, in order: read, prove whole, recognise, decode, detect, classify, record.
+"""The way of a photo, in order: read, prove whole, recognise, (compare,) decode, detect, classify, record.
 
 Someone who reads this file knows the program. Several threads look at photos at once, each at one from its bytes to its
 species; the thread that called records them in the order of the card. What a photo leads to (its result, the event
@@ -29,6 +29,8 @@ from edge_runtime.laps import Lap, no_lap
 from edge_runtime.models import crops
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
+from edge_runtime.prefilter import turns
+from edge_runtime.prefilter.turns import Turn
 from edge_runtime.recording import Failed, Known, Look, Outcome, Recorder, Seen, Unfinished
 from edge_runtime.rules import Rules
 from edge_runtime.values import CardReport, Detection, FailureKind, FileStamp
@@ -77,7 +79,11 @@ class Pipeline:
             sqlite3.Error: the journal cannot be written; likewise.
         """
         ahead = self._workers + FINISHED_AHEAD if self._workers > 1 else 1
-        for ready in overlap.in_order(work, self.look, workers=self._workers, ahead=ahead):
+        if self._rules.prefilter == "burst":
+            looks = turns.in_order(work, self.look, workers=self._workers, ahead=ahead, gap_s=self._rules.gap_s)
+        else:
+            looks = overlap.in_order(work, self.look, workers=self._workers, ahead=ahead)
+        for ready in looks:
             yield from self.record(ready)
 
     def record(self, ready: Iterable[tuple[Work, Look]]) -> list[tuple[FileStamp, Outcome]]:
@@ -99,18 +105,19 @@ class Pipeline:
         with self._journal.transaction():
             return self._recorder.report_card()
 
-    def look(self, work: Work, lap: Lap = no_lap) -> Look:
+    def look(self, work: Work, lap: Lap = no_lap, *, turn: Turn | None = None) -> Look:
         """Look at one file, from its bytes to its species; for any thread. Nothing is recorded.
 
         Args:
             lap: called at the end of each stage.
+            turn: the photo's place in the order of the card; without one it is not compared with others.
 
         Raises:
             CardGoneError: the card vanished.
         """
         stamp, settled = work
         try:
-            return self._see(stamp, lap, settled=settled)
+            return self._see(stamp, lap, turn, settled=settled)
         except CardGoneError:
             raise
         except (IncompletePhotoError, UnsettledPhotoError) as error:
@@ -123,7 +130,7 @@ class Pipeline:
             log.exception("%s: unexpected error", stamp.full_path)
             return Failed(FailureKind.INFERENCE, f"{type(error).__name__}: {error}", final=False)
 
-    def _see(self, stamp: FileStamp, lap: Lap, *, settled: bool) -> Seen | Known:
+    def _see(self, stamp: FileStamp, lap: Lap, turn: Turn | None, *, settled: bool) -> Seen | Known:
         path, rules = stamp.full_path, self._rules
         data = identity.read(stamp)
         lap("read")
@@ -136,12 +143,16 @@ class Pipeline:
         lap("hash")
         with decode.open_photo(data, path, max_pixels=rules.max_pixels) as image:
             capture = exif.read_capture(image, stamp.mtime_ns, rules.zone)
+            camera = cameras.camera_name(stamp.path, capture, rules.cameras)
+            photo = values.Photo(stamp, sha256, camera, capture)
+            if turn and turn.nothing_changed(photo, data, image):
+                return Seen(photo, (), passed_over=True)
             enough = self._detector.resized_to(capture.width, capture.height) if rules.decode == "reduced" else None
             frame = decode.decode(data, image, path, at_least=enough)
         lap("decode")
-        camera = cameras.camera_name(stamp.path, capture, rules.cameras)
-        photo = values.Photo(stamp, sha256, camera, capture)
         detections = self._detector.detect(frame)
+        if turn:
+            turn.looked(empty=rules.empty(detections))
         lap("boxes")
         detections = self._name_species(frame, detections)
         lap("classify")

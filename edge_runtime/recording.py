@@ -39,6 +39,8 @@ class Seen:
 
     photo: Photo
     detections: tuple[Detection, ...]
+    passed_over: bool = False
+    """It was not inferred: nothing changed since an empty frame of its burst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +124,18 @@ class Recorder:
 
     def _add(self, seen: Seen) -> Outcome:
         photo, journal = seen.photo, self._journal
-        empty = not any(found.confidence >= self._rules.confident for found in seen.detections)
+        empty = self._rules.empty(seen.detections)
         journal.codes.add("camera", [photo.camera])
         event_id = self._event_for(photo)
         journal.events.extend(event_id, photo.capture.time_s)
-        journal.ledger.add_photo(photo, seen.detections, empty=empty, event_id=event_id, now_s=int(self._now()))
+        journal.ledger.add_photo(
+            photo,
+            seen.detections,
+            empty=empty,
+            passed_over=seen.passed_over,
+            event_id=event_id,
+            now_s=int(self._now()),
+        )
         return Outcome.EMPTY if empty else Outcome.FOUND
 
     def _event_for(self, photo: Photo) -> int:

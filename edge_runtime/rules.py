@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from edge_runtime.settings import Camera, Decode
+from edge_runtime.settings import Camera, Decode, Prefilter
+from edge_runtime.values import Detection
 
 
 @dataclass(frozen=True)
@@ -21,3 +22,8 @@ class Rules:
     confident: float
     """Least confidence of a detection that counts."""
     decode: Decode = "reduced"
+    prefilter: Prefilter = "off"
+
+    def empty(self, detections: Sequence[Detection]) -> bool:
+        """Whether none of a photo's detections counts."""
+        return not any(found.confidence >= self.confident for found in detections)

@@ -20,6 +20,10 @@ Decode = Literal["reduced", "full"]
 larger, where a classifier's crop wants more. `full`: all pixels, as in the programs for which published detectors were
 made."""
 
+Prefilter = Literal["off", "burst"]
+"""`off`: every photo is shown to the detector. `burst`: but for those of a burst in which nothing changed since one in
+which it found nothing; they are recorded as empty, and counted and marked as passed over."""
+
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all settings: unknown keys are errors, values never change."""
@@ -127,6 +131,7 @@ class DeviceSettings(Settings, frozen=True, kw_only=True):
     cameras: tuple[Camera, ...] = ()
     models: Models = Models()
     events: Events = Events()
+    prefilter: Prefilter = "off"
     power: Power = Power()
     uplink: Uplink = Uplink()
 

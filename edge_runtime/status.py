@@ -30,6 +30,8 @@ class Status:
     """Summaries that no station has acknowledged yet."""
     last_photo_s: int | None
     """When the last photo was processed, UTC seconds since 1970."""
+    passed_over: int
+    """Of the empty photos, those that the prefilter kept from the detector."""
     failures: tuple[tuple[str, str], ...]
     """The last failed files and what is wrong with each."""
 
@@ -77,5 +79,6 @@ def _read(connection: sqlite3.Connection, settings: DeviceSettings, file: Path, 
         open_events=one("SELECT COUNT(*) FROM event WHERE state = 'open'"),
         waiting=one("SELECT COUNT(*) FROM outbox"),
         last_photo_s=last["processed_s"] if last else None,
+        passed_over=totals.passed_over,
         failures=tuple((row["path"].decode("utf-8", "replace"), row["problem"]) for row in failed),
     )

@@ -8,7 +8,7 @@ import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tqdm import tqdm
@@ -33,6 +33,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--engine", default="auto", metavar="NAME", help="variant or engine (default: auto, as tuned)")
     parser.add_argument("--time-zone", default="UTC", metavar="ZONE", help="of the cameras' clocks (default: UTC)")
     parser.add_argument("--max-megapixels", type=float, default=200.0, metavar="N", help="refuse larger photos")
+    parser.add_argument("--prefilter", choices=get_args(settings.Prefilter), default="off", help="see device.yaml")
     parser.add_argument("--fresh", action="store_true", help="forget what an interrupted run left")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("-v", "--verbose", action="store_true")
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         max_pixels=int(arguments.max_megapixels * 1_000_000),
         gap_s=settings.Events().gap_seconds,
         confident=loaded.detector.bundle.manifest.thresholds.confident,
+        prefilter=arguments.prefilter,
     )
     with tqdm(unit="photo", desc="photos", disable=arguments.json or not sys.stderr.isatty()) as bar:
 
@@ -95,7 +97,9 @@ def _print_summary(summary: batch.Summary, output: Path) -> None:
     totals = summary.totals
     resumed = f" ({summary.resumed} already done by an interrupted run)" if summary.resumed else ""
     sys.stdout.write(f"{output}: {summary.files} files in {summary.seconds:.1f} s{resumed}\n")
-    sys.stdout.write(f"  photos {totals.photos}, of these empty {totals.empty}; duplicates {totals.duplicates}\n")
+    passed = f" ({totals.passed_over} passed over by the prefilter)" if totals.passed_over else ""
+    sys.stdout.write(f"  photos {totals.photos}, of these empty {totals.empty}{passed}; ")
+    sys.stdout.write(f"duplicates {totals.duplicates}\n")
     if totals.failed or totals.videos:
         sys.stdout.write(
             f"  failed {totals.failed}, videos not read {totals.videos}: listed in the results with their failure\n"

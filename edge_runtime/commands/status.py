@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     zone = ZoneInfo(config.time_zone)
     last = "never" if now.last_photo_s is None else datetime.fromtimestamp(now.last_photo_s, zone).isoformat(" ")
     sys.stdout.write(f"device       {now.device} (journal {now.journal}, epoch {now.epoch})\n")
-    sys.stdout.write(f"photos       {now.photos}, of these empty {now.empty}; last one {last}\n")
+    passed = f" ({now.passed_over} passed over by the prefilter)" if now.passed_over else ""
+    sys.stdout.write(f"photos       {now.photos}, of these empty {now.empty}{passed}; last one {last}\n")
     sys.stdout.write(f"not read     {now.failed} failed, {now.videos} videos; {now.duplicates} duplicates\n")
     sys.stdout.write(f"events       {now.events}, and {now.open_events} still open\n")
     sys.stdout.write(f"outbox       {now.waiting} waiting for a station's acknowledgement\n")

@@ -47,6 +47,8 @@ class Result:
     height: int
     captured_s: int | None
     video: bool
+    passed_over: bool
+    """Not shown to the detector: nothing changed since an empty frame of its burst."""
     detections: tuple[Detection, ...]
 
 
@@ -63,6 +65,8 @@ class Totals:
     videos: int
     events: int
     """Events with something in them, closed and put into the outbox."""
+    passed_over: int
+    """Of the empty photos, those that the detector was not shown: nothing changed since an empty frame."""
 
 
 class Ledger:
@@ -110,16 +114,23 @@ class Ledger:
         return None if row is None else int(row[0])
 
     def add_photo(
-        self, photo: Photo, detections: Sequence[Detection], *, empty: bool, event_id: int, now_s: int
+        self,
+        photo: Photo,
+        detections: Sequence[Detection],
+        *,
+        empty: bool,
+        event_id: int,
+        now_s: int,
+        passed_over: bool = False,
     ) -> None:
         """Record a photo, what was found in it, and the file that it came from."""
         capture = photo.capture
         cursor = self._connection.execute(
             "INSERT INTO photo (sha256, camera, captured_s, time_source, make, model, serial, width, height, empty, "
-            "processed_s, event_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "processed_s, event_id, passed_over) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 photo.sha256, photo.camera, capture.time_s, capture.time_source, capture.make, capture.model,
-                capture.serial, capture.width, capture.height, empty, now_s, event_id,
+                capture.serial, capture.width, capture.height, empty, now_s, event_id, passed_over,
             ),
         )  # fmt: skip
         photo_id = int(cursor.lastrowid or 0)
@@ -167,7 +178,7 @@ class Ledger:
     def results(self) -> Iterator[Result]:
         """Every file with its outcome, ordered by path."""
         rows = self._connection.execute(
-            "SELECT path, failure, problem, photo_id, width, height, captured_s, video "
+            "SELECT path, failure, problem, photo_id, width, height, captured_s, video, passed_over "
             "FROM file LEFT JOIN photo ON photo.id = photo_id ORDER BY path"
         )
         for row in rows:
@@ -180,6 +191,7 @@ class Ledger:
                 height=row["height"] or 0,
                 captured_s=row["captured_s"],
                 video=bool(row["video"]),
+                passed_over=bool(row["passed_over"]),
                 detections=() if failed else self.detections(row["photo_id"]),
             )
 
@@ -204,7 +216,8 @@ class Ledger:
 
 def totals(connection: sqlite3.Connection) -> Totals:
     """As `Ledger.totals`, over any connection to a journal."""
-    return Totals(*connection.execute("SELECT photos, empty, failed, duplicates, videos, events FROM total").fetchone())
+    row = connection.execute("SELECT photos, empty, failed, duplicates, videos, events, passed_over FROM total")
+    return Totals(*row.fetchone())
 
 
 def _key(path: PurePosixPath) -> bytes:

@@ -120,4 +120,13 @@ MIGRATIONS = (
     CREATE INDEX file_failed ON file (path) WHERE failure IS NOT NULL AND NOT video;
     DROP INDEX file_photo;
     """,
+    """
+    -- Photos that were recorded as empty without inference: nothing changed since an empty frame of their burst.
+    ALTER TABLE photo ADD COLUMN passed_over INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE total ADD COLUMN passed_over INTEGER NOT NULL DEFAULT 0;
+    DROP TRIGGER photo_counted;
+    CREATE TRIGGER photo_counted AFTER INSERT ON photo BEGIN
+        UPDATE total SET photos = photos + 1, empty = empty + new.empty,
+            passed_over = passed_over + new.passed_over; END;
+    """,
 )

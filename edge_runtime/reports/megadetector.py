@@ -41,6 +41,8 @@ class Entry:
     captured: str | None
     """`YYYY:MM:DD HH:MM:SS` by the camera's clock."""
     video: bool = False
+    passed_over: bool = False
+    """Empty by the prefilter's judgement, not the detector's."""
 
 
 def document(
@@ -58,6 +60,7 @@ def document(
 
     Args:
         labels: every name that the classifier can say.
+        entries: the file counts those that were passed over in `info.passed_over` and marks each of them.
         completed: when the run ended, `YYYY-MM-DD HH:MM:SS`.
         typical_threshold: least confidence that most people would want.
         conservative_threshold: least confidence that is in the file at all.
@@ -75,6 +78,10 @@ def document(
         },
     }
     made: dict[str, object] = {"info": info, "detection_categories": {i: name for name, i in CATEGORY_IDS.items()}}
+    ordered = sorted(entries, key=lambda entry: entry.file)
+    passed_over = sum(entry.passed_over for entry in ordered)
+    if passed_over:
+        info["passed_over"] = passed_over
     if classifier is not None:
         info["classifier"] = classifier
         info["classification_completion_time"] = completed
@@ -83,7 +90,7 @@ def document(
             made["classification_category_descriptions"] = {
                 index: _taxonomy(label, lineages.get(label, ())) for label, index in ids.items()
             }
-    made["images"] = [_image(entry, ids) for entry in sorted(entries, key=lambda entry: entry.file)]
+    made["images"] = [_image(entry, ids) for entry in ordered]
     return made
 
 
@@ -131,6 +138,8 @@ def _image(entry: Entry, ids: dict[str, str]) -> dict[str, object]:
         if entry.video:
             image |= {"frame_rate": -1, "frames_processed": []}
         return image
+    if entry.passed_over:
+        image["passed_over"] = True
     ordered = sorted(entry.detections, key=lambda found: -found.confidence)
     image["detections"] = [_detection(found, ids) for found in ordered]
     return image

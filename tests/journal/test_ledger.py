@@ -26,12 +26,14 @@ def stamp(path: str, *, size: int = 10, mtime_ns: int = 20) -> FileStamp:
     return FileStamp(Path("/card"), PurePosixPath(path), size, mtime_ns)
 
 
-def add_photo(journal: Journal, file: FileStamp, sha256: bytes, *, empty: bool = False) -> None:
+def add_photo(
+    journal: Journal, file: FileStamp, sha256: bytes, *, empty: bool = False, passed_over: bool = False
+) -> None:
     capture = Capture(100, "exif", "", "", "", 640, 480)
     detections = () if empty else (Detection("animal", 0.9, Box(0, 0, 1, 1)),)
     event = journal.events.begin("CAM", 100, "exif")
     photo = Photo(file, sha256, "CAM", capture)
-    journal.ledger.add_photo(photo, detections, empty=empty, event_id=event, now_s=1)
+    journal.ledger.add_photo(photo, detections, empty=empty, passed_over=passed_over, event_id=event, now_s=1)
 
 
 def fail(journal: Journal, file: FileStamp, *, final: bool) -> None:
@@ -86,6 +88,7 @@ def counted(connection: sqlite3.Connection) -> Totals:
         duplicates=one("SELECT COUNT(*) FROM file WHERE duplicate"),
         videos=one("SELECT COUNT(*) FROM file WHERE video"),
         events=one("SELECT COUNT(*) FROM event WHERE state = 'sent'"),
+        passed_over=one("SELECT COUNT(*) FROM photo WHERE passed_over"),
     )
 
 
@@ -97,7 +100,10 @@ def test_totals_are_those_of_the_rows_whatever_was_done(journal: Journal) -> Non
         what = chance.randrange(6)
         if what == 0:
             photos += 1
-            add_photo(journal, file, photos.to_bytes(32, "big"), empty=chance.random() < 0.5)
+            empty = chance.random() < 0.5
+            add_photo(
+                journal, file, photos.to_bytes(32, "big"), empty=empty, passed_over=empty and chance.random() < 0.5
+            )
         elif what == 1 and photos:
             journal.ledger.add_duplicate(file, chance.randrange(photos) + 1)
         elif what == 2:
@@ -139,7 +145,9 @@ def test_a_journal_of_the_first_version_comes_with_its_counts(tmp_path: Path) ->
     old.execute("INSERT INTO file (path, size, mtime_ns, failure, problem) VALUES (X'42', 1, 1, 'f', 'p')")
     old.close()
     journal = Journal(file, device="a")
-    assert journal.ledger.totals() == Totals(photos=3, empty=2, failed=1, duplicates=1, videos=0, events=1)
+    assert journal.ledger.totals() == Totals(
+        photos=3, empty=2, failed=1, duplicates=1, videos=0, events=1, passed_over=0
+    )
     assert journal.ledger.totals() == counted(journal._connection)
 
 
