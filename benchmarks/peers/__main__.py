@@ -36,6 +36,8 @@ RECIPES: Mapping[Peer, environments.Recipe] = {
     "megadetector": environments.PYTORCH,
 }
 
+QUIET_LOAD = 0.25
+"""Per CPU; what else runs takes its share from everybody, but not evenly."""
 Command = tuple[str, ...]
 
 
@@ -49,6 +51,8 @@ class Timing:
     peak_mb: tuple[float, ...]
     photos_per_s: float
     """Of the median run, the whole process."""
+    cpu_ms: float
+    """CPU time per photo, all threads, the whole process: what a battery pays, and what a busy machine hides least."""
     steady_photos_per_s: float | None
     """Ours: without the interpreter's start and loading the model."""
 
@@ -64,7 +68,10 @@ class Row:
     ours: Timing | None = None
     ratio: float | None = None
     limit: float | None = None
-    agreement: Agreement | None = None
+    same_pixels: Agreement | None = None
+    """Over lossless copies of the photos, in parity mode."""
+    same_files: Agreement | None = None
+    """Over the JPEG files, in parity mode: what two JPEG decoders make of one file differs by a few gray levels."""
     why: str = ""
 
     @property
@@ -74,14 +81,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two contenders to be timed, and our third, whose results are held beside the peer's."""
+    """Two contenders to be timed, and two pairs (theirs, ours) whose results are held side by side."""
 
     network: str
     peer: Peer
     our_precision: str
     theirs: Contender
     ours: Contender
-    parity: Contender | None
+    same_pixels: tuple[Contender, Contender] | None = None
+    same_files: tuple[Contender, Contender] | None = None
+
+    @property
+    def checked(self) -> tuple[Contender, ...]:
+        """Those that only the comparison needs."""
+        return (*(self.same_pixels or ()), *(self.same_files or ()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,13 +110,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         found, missing = _environments(arguments.peers, work)
+        load = os.getloadavg()[0]
         pairs, rows = _pairs(arguments, photos, work, found, missing)
         rows += _measure(pairs, photos.photos, arguments.runs)
-    document = _document(arguments, photos, found, rows)
+    document = _document(arguments, photos, found, rows, load)
     report = work.parent / f"{work.name}-{document['started_utc'].replace(':', '')}.json"
     report.write_text(json.dumps(document, indent=1))
     print(json.dumps(document) if arguments.json else _table(rows))
     print(f"every sample: {report}", file=sys.stderr)
+    if load > QUIET_LOAD * (os.cpu_count() or 1):
+        print(f"not a quiet machine: its load was {load:.1f} at the start, so that times say little", file=sys.stderr)
     return 1 if any(row.kept is False for row in rows) else 0
 
 
@@ -141,7 +157,7 @@ def _card(temporary: Path, arguments: argparse.Namespace) -> card.Card:
         print(f"{source} is missing: the sample card instead, whose scenes are composed", file=sys.stderr)
         source = temporary / "sample"
         sample_card.build(source)
-    return card.fill(temporary / "card", source, copies=arguments.copies)
+    return card.fill(temporary / "card", temporary / "lossless", source, copies=arguments.copies)
 
 
 def _environments(peers: Sequence[Peer], work: Path) -> tuple[dict[Peer, Environment], dict[Peer, str]]:
@@ -179,20 +195,28 @@ def _pairs(
             if why:
                 rows.append(Row(network.name, peer, "fp32", why=why))
                 continue
-            theirs = contenders.peer(peer, network, key, photos.folder, work, found[peer])
             bundle = networks.our_bundle(network, folder / f"for-{peer}", dict(RULES[peer]))
-            own = outputs / f"{key}-{peer}"
-            fast = contenders.ours(f"ours fp32 {peer}", bundle, photos.folder, own.with_suffix(".fast.json"), options)
-            full = (*contenders.PARITY, *options)
-            parity = contenders.ours("ours parity", bundle, photos.folder, own.with_suffix(".full.json"), full)
-            pairs.append(Pair(network.name, peer, "fp32", theirs, fast, parity))
+
+            def them(
+                kind: str, photos: Path, peer: Peer = peer, network: Network = network, key: str = key
+            ) -> Contender:
+                results = outputs / f"{key}-{peer}.theirs-{kind}.json"
+                return contenders.peer(peer, network, key, photos, results, work, found[peer])
+
+            def us(kind: str, bundle: Path, photos: Path, *more: str, own: str = f"{key}-{peer}") -> Contender:
+                results = outputs / f"{own}.ours-{kind}.json"
+                return contenders.ours(f"ours {kind}", bundle, photos, results, (*more, *options))
+
+            theirs = them("jpeg", photos.folder)
+            pixels = them("png", photos.lossless), us("png", bundle, photos.lossless, *contenders.PARITY)
+            files = theirs, us("jpeg", bundle, photos.folder, *contenders.PARITY)
+            pairs.append(Pair(network.name, peer, "fp32", theirs, us("fp32", bundle, photos.folder), pixels, files))
             if (peer, "int8") not in LIMITS:
                 continue
             if network.int8 is None:
                 rows.append(Row(network.name, peer, "int8", why=network.why_no_int8))
                 continue
-            small = contenders.ours("ours int8", network.int8, photos.folder, own.with_suffix(".int8.json"), options)
-            pairs.append(Pair(network.name, peer, "int8", theirs, small, None))
+            pairs.append(Pair(network.name, peer, "int8", theirs, us("int8", network.int8, photos.folder)))
     return pairs, rows
 
 
@@ -202,14 +226,14 @@ def _cannot(peer: Peer, network: Network) -> str:
 
 def _measure(pairs: Sequence[Pair], photos: int, runs: int) -> list[Row]:
     timed = {one.command: one for pair in pairs for one in (pair.theirs, pair.ours)}
-    parity = {pair.parity.command: pair.parity for pair in pairs if pair.parity}
+    checked = {one.command: one for pair in pairs for one in pair.checked if one.command not in timed}
     samples: dict[Command, list[processes.Run]] = {command: [] for command in timed}
     broken: dict[Command, str] = {}
-    total = len(timed) * (runs + 1) + len(parity)
+    total = len(timed) * (runs + 1) + len(checked)
     with tqdm(total=total, desc="runs", unit="run", disable=not sys.stderr.isatty()) as bar:
         # Round 0 fills the page cache and is not counted.
         for number in range(runs + 1):
-            for command, one in [*timed.items(), *(parity.items() if number == 0 else ())]:
+            for command, one in [*timed.items(), *(checked.items() if number == 0 else ())]:
                 bar.set_postfix_str(one.name)
                 one.results.unlink(missing_ok=True)
                 if command not in broken:
@@ -231,19 +255,23 @@ def _row(
     photos: int,
 ) -> Row:
     head = (pair.network, pair.peer, pair.our_precision)
-    contestants = [pair.theirs, pair.ours, *([pair.parity] if pair.parity else [])]
-    why = next((broken[one.command] for one in contestants if one.command in broken), "")
+    why = next((broken[one.command] for one in (pair.theirs, pair.ours) if one.command in broken), "")
     if why:
         return Row(*head, why=why)
     theirs, ours = (_timing(one, samples[one.command], photos) for one in (pair.theirs, pair.ours))
-    alike = None
-    if pair.parity:
+    alike: list[Agreement | None] = []
+    for check in (pair.same_pixels, pair.same_files):
+        if check is None or any(one.command in broken for one in check):
+            why = why or next((broken[one.command] for one in check or () if one.command in broken), "")
+            alike.append(None)
+            continue
         try:
-            alike = agreement.compare(pair.parity.read(), pair.theirs.read(), threshold=networks.THRESHOLD)
+            alike.append(agreement.compare(check[1].read(), check[0].read(), threshold=networks.THRESHOLD))
         except ValueError as error:
-            why = str(error)
+            why = why or str(error)
+            alike.append(None)
     ratio = ours.photos_per_s / theirs.photos_per_s
-    return Row(*head, theirs, ours, ratio, LIMITS[pair.peer, pair.our_precision], alike, why)
+    return Row(*head, theirs, ours, ratio, LIMITS[pair.peer, pair.our_precision], *alike, why)
 
 
 def _timing(one: Contender, runs: Sequence[processes.Run], photos: int) -> Timing:
@@ -256,22 +284,33 @@ def _timing(one: Contender, runs: Sequence[processes.Run], photos: int) -> Timin
         tuple(run.cpu_seconds for run in runs),
         tuple(run.peak_mb for run in runs),
         photos / statistics.median(run.seconds for run in runs),
+        statistics.median(run.cpu_seconds for run in runs) / photos * 1000,
         steady,
     )
 
 
 def _document(
-    arguments: argparse.Namespace, photos: card.Card, found: Mapping[Peer, Environment], rows: Sequence[Row]
+    arguments: argparse.Namespace,
+    photos: card.Card,
+    found: Mapping[Peer, Environment],
+    rows: Sequence[Row],
+    load: float,
 ) -> dict[str, object]:
     return {
         "started_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "runs": arguments.runs,
         "photos": photos.photos,
         "mean_megapixels": photos.mean_megapixels,
-        "machine": {"cpu": _cpu(), "cpus": os.cpu_count(), "load": os.getloadavg(), "kernel": platform.release()},
+        "machine": {
+            "cpu": _cpu(),
+            "cpus": os.cpu_count(),
+            "load_before": load,
+            "load_after": os.getloadavg()[0],
+            "kernel": platform.release(),
+        },
         "python": platform.python_version(),
         "peers": {peer: environment.versions for peer, environment in found.items()},
-        "rows": [{**asdict(row), "kept": row.kept, "share": row.agreement and row.agreement.share} for row in rows],
+        "rows": [{**asdict(row), "kept": row.kept} for row in rows],
     }
 
 
@@ -281,15 +320,14 @@ def _cpu() -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    head = ("network", "peer", "theirs/s", "ours", "ours/s", "steady", "ratio", "limit", "MB theirs/ours", "same boxes")
-    lines = [head]
+    head = "network,peer,photos/s,ours,photos/s,steady,ratio,limit,CPU ms,MB,boxes from same pixels,from same files"
+    lines = [head.split(",")]
     for row in rows:
         if row.theirs is None or row.ours is None:
-            lines.append((row.network, row.peer, "-", row.our_precision, "-", "-", "-", "-", "-", "-"))
             continue
-        verdict = "kept" if row.kept else "BROKEN"
+        both = (row.theirs, row.ours)
         lines.append(
-            (
+            [
                 row.network,
                 row.peer,
                 f"{row.theirs.photos_per_s:.1f}",
@@ -297,26 +335,24 @@ def _table(rows: Sequence[Row]) -> str:
                 f"{row.ours.photos_per_s:.1f}",
                 f"{row.ours.steady_photos_per_s:.1f}",
                 f"{row.ratio:.2f}",
-                f"{row.limit:g} {verdict}",
-                f"{statistics.median(row.theirs.peak_mb):.0f}/{statistics.median(row.ours.peak_mb):.0f}",
-                _alike(row.agreement),
-            )
+                f"{row.limit:g} {'kept' if row.kept else 'BROKEN'}",
+                "/".join(f"{one.cpu_ms:.0f}" for one in both),
+                "/".join(f"{statistics.median(one.peak_mb):.0f}" for one in both),
+                _alike(row.same_pixels),
+                _alike(row.same_files),
+            ]
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     text += [f"{row.network}, {row.peer}, ours {row.our_precision}: {row.why}" for row in rows if row.why]
     return "\n".join(text)
 
 
 def _alike(alike: Agreement | None) -> str:
-    if alike is None or alike.share is None:
+    if alike is None or alike.share is None or alike.lowest_iou is None:
         return "-"
-    if alike.lowest_iou is None:
-        return f"{alike.share:.1%} of {alike.counted}"
-    return (
-        f"{alike.share:.1%} of {alike.counted}; worst IoU {alike.lowest_iou:.3f}, "
-        f"confidence {alike.largest_difference:.3f}"
-    )
+    worst = f"IoU {alike.lowest_iou:.3f}, confidence {alike.largest_difference:.3f}"
+    return f"{alike.share:.1%} of {alike.counted} ({worst})"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from edge_runtime.intake import scan
 
@@ -15,27 +15,31 @@ class Card:
     """A folder of readable JPEG files and nothing else."""
 
     folder: Path
+    lossless: Path
+    """The same pictures as PNG, for comparing: two JPEG decoders do not make the same pixels of one file."""
     photos: int
     mean_megapixels: float
     mean_bytes: float
 
 
-def fill(folder: Path, source: Path, *, copies: int) -> Card:
+def fill(folder: Path, lossless: Path, source: Path, *, copies: int) -> Card:
     """Put every JPEG of `source` that opens onto a card, `copies` times, each file a photo of its own.
 
     Some of the peers drop what they cannot read without saying which, so that only whole photos are here.
     """
     folder.mkdir(parents=True)
+    lossless.mkdir(parents=True)
     photos = pixels = size = 0
     for stamp in scan.scan(source).photos:
         try:
             with Image.open(stamp.full_path) as image:
-                image.load()
-                readable, area = image.format in ("JPEG", "MPO"), image.width * image.height
+                if image.format not in ("JPEG", "MPO"):
+                    continue
+                upright = ImageOps.exif_transpose(image).convert("RGB")
         except (OSError, SyntaxError, ValueError):
             continue
-        if not readable:
-            continue
+        upright.save(lossless / f"IMG_{photos:05d}.PNG", compress_level=1)
+        area = upright.width * upright.height
         data = stamp.full_path.read_bytes()
         for copy in range(copies):
             # A comment right behind the start: the same picture in other bytes.
@@ -45,4 +49,4 @@ def fill(folder: Path, source: Path, *, copies: int) -> Card:
             photos, pixels, size = photos + 1, pixels + area, size + len(data)
     if not photos:
         raise SystemExit(f"{source}: holds no JPEG that can be read")
-    return Card(folder, photos, pixels / photos / 1e6, size / photos)
+    return Card(folder, lossless, photos, pixels / photos / 1e6, size / photos)

@@ -45,9 +45,10 @@ class Contender:
     read: Callable[[], agreement.Findings]
 
 
-def peer(who: Peer, network: Network, key: str, card: Path, work: Path, environment: Environment) -> Contender:
-    """A peer with the float network."""
-    results = work / f"{key}-{who}.json"
+def peer(
+    who: Peer, network: Network, key: str, card: Path, results: Path, work: Path, environment: Environment
+) -> Contender:
+    """A peer with the float network over the photos in `card`."""
     kinds = [category for _, category in network.kinds]
     read = partial(agreement.read_plain, results, kinds, threshold=THRESHOLD)
     python, own = str(environment.python), [str(card), str(results), str(THRESHOLD)]

@@ -157,6 +157,7 @@ layout = "nchw"
 channel_order = "rgb"
 method = "letterbox"
 normalization = "unit"
+interpolation = "cv2_bilinear"
 pad_value = 0.447
 [postprocessing]
 method = "yolo_e2e"

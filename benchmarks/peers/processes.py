@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+_MEASURED = Path(__file__).with_name("measured.py")
 _LAST_WORDS = 600
 
 
@@ -30,21 +32,15 @@ class Run:
 
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> Run:
-    """Run `command` to its end.
+    """Run `command`, whose first word is a full path, to its end.
 
     Raises:
         ProcessFailed: its exit code was not 0.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        started = time.monotonic()
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=dict(environ))
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said = []
-        for stream in (out, err):
-            stream.seek(0)
-            said.append(stream.read().decode(errors="replace"))
-    if process.returncode != 0:
-        raise ProcessFailed(f"ended with {process.returncode}: {(said[1] or said[0]).strip()[-_LAST_WORDS:]}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, said[0])
+    with tempfile.TemporaryDirectory(prefix="camtrap-edge-run-") as name:
+        report = Path(name) / "report.json"
+        launch = [sys.executable, "-I", "-S", str(_MEASURED), str(report), *command]
+        done = subprocess.run(launch, capture_output=True, text=True, errors="replace", env=dict(environ))
+        if done.returncode != 0:
+            raise ProcessFailed(f"ended with an error: {(done.stderr or done.stdout).strip()[-_LAST_WORDS:]}")
+        return Run(**json.loads(report.read_text()), output=done.stdout)
