@@ -189,11 +189,10 @@ class Daemon:
         rescan = self._settings.cards.rescan_seconds
         if done.unfinished:
             return min(rescan, UNFINISHED_SECONDS)
-        moments = [self._lull.next_end()]
-        if self._report_due:
-            moments.append(self._quiet_since + self._settings.events.gap_seconds)
-        now = self._monotonic()
-        return min(rescan, *(max(0.0, moment - now) for moment in moments if moment is not None))
+        moment = self._lull.next_end()
+        if moment is None and self._report_due:
+            moment = self._quiet_since + self._settings.events.gap_seconds
+        return rescan if moment is None else min(rescan, max(0.0, moment - self._monotonic()))
 
     def _drain(self) -> None:
         seconds = self._settings.uplink.drain_seconds
