@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from threading import Lock
 
 from edge_runtime.bundles.manifest import CropRule, Manifest
 from edge_runtime.models.preprocess import resized_to
 from edge_runtime.values import Crop, Detection, Frame
 
+_LARGE = Lock()
+
 
 def cut_all(frame: Frame, detections: Sequence[Detection], manifest: Manifest) -> list[Crop]:
     """The crops of `detections`, each with the pixels that the bundle of `manifest` wants, or all that the photo has.
 
-    Where one would have too few, the photo is decoded once more, for all of them.
+    Where one would have too few, the photo is decoded once more, for all of them; one photo at a time, because at full
+    size it is tens of megabytes.
 
     Raises:
         UnreadablePhotoError: that decoding failed.
     """
-    scales = [_wanted_scale(frame, detection, manifest) for detection in detections]
-    sharp = frame.sharper(max(scales, default=0.0))
-    return [cut(sharp, detection, manifest.crop) for detection in detections]
+    scale = max((_wanted_scale(frame, detection, manifest) for detection in detections), default=0.0)
+    if scale <= frame.scale:
+        return [cut(frame, detection, manifest.crop) for detection in detections]
+    with _LARGE:
+        sharp = frame.sharper(scale)
+        crops = [cut(sharp, detection, manifest.crop) for detection in detections]
+        return [replace(crop, pixels=crop.pixels.copy()) for crop in crops]
 
 
 def cut(frame: Frame, detection: Detection, rule: CropRule) -> Crop:
