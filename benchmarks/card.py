@@ -31,7 +31,7 @@ from zoneinfo import ZoneInfo
 from tqdm import tqdm
 
 from benchmarks import memory
-from edge_runtime import engines
+from edge_runtime import engines, settings
 from edge_runtime.bundles import bundle as bundles
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.errors import PhotoError
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--detector", action="append", default=[], metavar="BUNDLE", help="beside the package's own")
     parser.add_argument("--photos", type=int, default=10_000, metavar="N", help="on the long card (default 10000)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--threads", type=int, default=machine.cores(), metavar="N", help="default: all cores")
+    parser.add_argument("--threads", type=int, default=settings.cores(), metavar="N", help="default: all cores")
     parser.add_argument("--no-memory", action="store_true", help="only the floor")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
@@ -265,7 +265,7 @@ def _print(speeds: Sequence[Speed], memories: dict[str, tuple[memory.Result, boo
             f"({each.of_the_together_floor:.3f} of both loops on all cores; "
             f"{each.cpu_share:.0%} of the processor's time decodes and infers; {each.variant})"
         )
-    if load > BUSY * machine.cores():
+    if load > BUSY * settings.cores():
         print("other programs were running: these figures are not to be quoted")
     for name, (result, kept) in memories.items():
         said = "kept" if kept else "BROKEN"

@@ -6,10 +6,15 @@ import argparse
 import io
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import edge_runtime
 from edge_runtime.errors import CamtrapEdgeError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 INTERRUPTED = 130
 
@@ -55,3 +60,16 @@ def run(
     except KeyboardInterrupt:
         print(f"{program}: {interrupted}", file=sys.stderr)
         return INTERRUPTED
+
+
+@contextmanager
+def progress_bar(*, unit: str, about: str = "", hidden: bool, leave: bool = True) -> Iterator[tqdm[Any]]:
+    """A bar on standard error, which log lines do not break; none where `hidden`, or where nobody looks."""
+    # Only here: with asyncio, which it brings along, it takes 10 MB, and the daemon shows no bar.
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    hidden = hidden or not sys.stderr.isatty()
+    bar: tqdm[Any] = tqdm(unit=unit, desc=about or None, disable=hidden, leave=leave)
+    with bar, logging_redirect_tqdm(loggers=[logging.getLogger()]):
+        yield bar

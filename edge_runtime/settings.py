@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +24,11 @@ made."""
 Prefilter = Literal["off", "burst"]
 """`off`: every photo is shown to the detector. `burst`: but for those of a burst in which nothing changed since one in
 which it found nothing; they are recorded as empty, and counted and marked as passed over."""
+
+
+def cores() -> int:
+    """CPU cores that this process may use, 64 at most."""
+    return min(64, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,8 +64,8 @@ class Models(Settings, frozen=True, kw_only=True):
     """`default`, or a bundle's folder."""
     classifier: str = "default"
     """`default`, `none`, or a bundle's folder."""
-    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
-    """CPU threads that inference may keep busy."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = msgspec.field(default_factory=cores)
+    """CPU threads that inference may keep busy; all that the process may use where unset."""
     engine: str = "auto"
     """`auto`: what `edge-runtime tune` found best here, else the detector bundle's first variant that runs here; or the
     name of a variant or an engine that must be taken."""

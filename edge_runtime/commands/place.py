@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
-from tqdm import tqdm
 
-from edge_runtime import settings
+from edge_runtime import console, settings
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.settings import Camera, Cards, Models
-from edge_runtime.tuning import machine, stored
+from edge_runtime.tuning import stored
 from edge_runtime.tuning.measuring import Progress
 
 
@@ -65,7 +63,7 @@ def find(arguments: argparse.Namespace) -> Place:
         cameras, zone, gap_s = device.cameras, ZoneInfo(device.time_zone), device.events.gap_seconds
         folder = folder or Path(cards.root)
     elif folder is not None:
-        data, models, cards = None, Models(threads=machine.cores()), Cards(root=str(folder))
+        data, models, cards = None, Models(), Cards(root=str(folder))
         cameras, zone, gap_s = (), ZoneInfo("UTC"), settings.Events().gap_seconds
     else:
         raise CamtrapEdgeError("name a folder with photos, or the device's settings with -c device.yaml")
@@ -84,7 +82,7 @@ def find(arguments: argparse.Namespace) -> Place:
 @contextmanager
 def progress_bar(*, hidden: bool) -> Iterator[Progress]:
     """A bar that names what is being done; none where nobody looks."""
-    with tqdm(unit="step", disable=hidden or not sys.stderr.isatty(), leave=False) as bar:
+    with console.progress_bar(unit="step", hidden=hidden, leave=False) as bar:
 
         def show(what: str, done: int, steps: int) -> None:
             bar.set_description(what, refresh=False)

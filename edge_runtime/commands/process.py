@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
-
-from edge_runtime import batch, settings
+from edge_runtime import batch, console, settings
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.pipeline import Outcome
 from edge_runtime.rules import Rules
@@ -29,10 +25,11 @@ def add(commands: Any) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="results.json")
     parser.add_argument("--detector", default="default", metavar="BUNDLE")
     parser.add_argument("--classifier", default="default", metavar="BUNDLE", help="'none' for no species")
-    parser.add_argument("--threads", type=int, default=2, metavar="N")
+    parser.add_argument("--threads", type=int, default=settings.cores(), metavar="N", help="default: all cores")
     parser.add_argument("--engine", default="auto", metavar="NAME", help="variant or engine (default: auto, as tuned)")
     parser.add_argument("--time-zone", default="UTC", metavar="ZONE", help="of the cameras' clocks (default: UTC)")
     parser.add_argument("--max-megapixels", type=float, default=200.0, metavar="N", help="refuse larger photos")
+    parser.add_argument("--decode", choices=get_args(settings.Decode), default="reduced", help="see device.yaml")
     parser.add_argument("--prefilter", choices=get_args(settings.Prefilter), default="off", help="see device.yaml")
     parser.add_argument("--fresh", action="store_true", help="forget what an interrupted run left")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -62,8 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         gap_s=settings.Events().gap_seconds,
         confident=loaded.detector.bundle.manifest.thresholds.confident,
         prefilter=arguments.prefilter,
+        decode=arguments.decode,
     )
-    with tqdm(unit="photo", desc="photos", disable=arguments.json or not sys.stderr.isatty()) as bar:
+    with console.progress_bar(unit="photo", about="photos", hidden=arguments.json) as bar:
 
         def start(files: int, done: int) -> None:
             bar.total, bar.n = files, done
@@ -72,18 +70,17 @@ def run(arguments: argparse.Namespace) -> int:
         def progress(stamp: FileStamp, outcome: Outcome) -> None:
             bar.update()
 
-        with logging_redirect_tqdm(loggers=[logging.getLogger()]):
-            summary = batch.process(
-                arguments.folder,
-                arguments.output,
-                detector=loaded.detector,
-                classifier=loaded.classifier,
-                rules=rules,
-                workers=loaded.workers,
-                fresh=arguments.fresh,
-                on_start=start,
-                on_outcome=progress,
-            )
+        summary = batch.process(
+            arguments.folder,
+            arguments.output,
+            detector=loaded.detector,
+            classifier=loaded.classifier,
+            rules=rules,
+            workers=loaded.workers,
+            fresh=arguments.fresh,
+            on_start=start,
+            on_outcome=progress,
+        )
     for path, reason in summary.unread_folders:
         sys.stderr.write(f"edge-runtime: {path}: {reason}; its photos are missing from the results\n")
     if arguments.json:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from edge_runtime import engines
+from edge_runtime import engines, settings
 
 CPUINFO = Path("/proc/cpuinfo")
 MODEL = Path("/proc/device-tree/model")
@@ -38,7 +38,7 @@ def this_machine() -> Machine:
     return Machine(
         cpu=processor(CPUINFO, MODEL),
         architecture=platform.machine(),
-        cores=cores(),
+        cores=settings.cores(),
         ram_mb=ram_bytes() // 1_000_000,
         engines=versions(engines.available()),
     )
@@ -57,11 +57,6 @@ def difference(then: Machine, now: Machine, engine: str) -> str:
     if abs(then.ram_mb - now.ram_mb) > _RAM_TOLERANCE * then.ram_mb:
         return f"it was made with other memory ({then.ram_mb} MB, now {now.ram_mb} MB)"
     return ""
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ram_bytes() -> int:

@@ -7,7 +7,7 @@ import statistics
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge_runtime import engines
+from edge_runtime import engines, settings
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.errors import ConfigError
 from edge_runtime.settings import Decode
@@ -45,7 +45,7 @@ def tune(
     """
     here = engines.available()
     plan.runnable(bundle, here)
-    busy = os.getloadavg()[0] / machine.cores()
+    busy = os.getloadavg()[0] / settings.cores()
     drawn = sample.draw(folder, photos, max_pixels=max_pixels, seed=seed)
     found = measuring.measure(
         bundle,
