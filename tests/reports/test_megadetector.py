@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,13 @@ def test_a_failure_has_no_detections_and_an_empty_photo_has_a_list_without_any()
     failed, empty = document(entry("1.jpg", WHOLE, failure=FailureKind.ACCESS), entry("2.jpg"))["images"]
     assert (failed["failure"], failed["detections"]) == ("image access failure", None)
     assert empty["detections"] == [] and "failure" not in empty
+
+
+def test_what_was_passed_over_is_marked_and_counted() -> None:
+    made = document(entry("1.jpg"), replace(entry("2.jpg"), passed_over=True), entry("3.jpg", WHOLE))
+    assert [image.get("passed_over", False) for image in made["images"]] == [False, True, False]
+    assert made["info"]["passed_over"] == 1 and made["images"][1]["detections"] == []
+    assert "passed_over" not in document(entry("1.jpg"))["info"]
 
 
 def test_a_species_is_named_by_its_id() -> None:

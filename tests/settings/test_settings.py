@@ -27,6 +27,11 @@ def test_a_short_file_gets_sensible_defaults(tmp_path: Path) -> None:
     assert read.events.gap_seconds == 60 and read.uplink.max_payload == 340 and read.models.detector == "default"
 
 
+@pytest.mark.parametrize(("said", "meant"), [("", "off"), ("prefilter: off\n", "off"), ("prefilter: burst\n", "burst")])
+def test_the_prefilter_is_off_unless_asked_for_and_off_is_a_word(tmp_path: Path, said: str, meant: str) -> None:
+    assert settings.read_device(write(tmp_path, DEVICE + said)).prefilter == meant
+
+
 def test_relative_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:
     text = DEVICE + "models:\n  detector: bundles/mine\nuplink:\n  user: me\n  password_file: secret\n"
     read = settings.read_device(write(tmp_path, text))
@@ -43,6 +48,7 @@ def test_relative_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:
         (DEVICE + "events:\n  gap_seconds: soon\n", 7, "events.gap_seconds", "int"),
         (DEVICE + "events:\n  gap_seconds: 0\n", 7, "events.gap_seconds", ">= 1"),
         (DEVICE + "models:\n  decode: half\n", 7, "models.decode", "'half'"),
+        (DEVICE + "prefilter: on\n", 6, "prefilter", "'on'"),
         (DEVICE + "uplink:\n  port: 70000\n", 7, "uplink.port", "<= 65535"),
         (DEVICE.replace("Africa/Nairobi", "Africa/Nowhere"), 5, "time_zone", "no time zone"),
         (DEVICE.replace("camera-hut-1", "Camera Hut"), 1, "device", "pattern|regex"),
