@@ -324,7 +324,7 @@ def _smaller(picture: Picture) -> Picture:
 
 
 def _emptied(picture: Picture, boxes: Sequence[BoxXYXY]) -> Picture:
-    """The subjects painted over from what is around them (Telea 2004), and grained like it."""
+    """The subjects painted over from what is around them (Telea 2004)."""
     height, width = picture.shape[:2]
     small = cv2.resize(picture, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     hole = np.zeros(small.shape[:2], np.uint8)
@@ -338,7 +338,7 @@ def _emptied(picture: Picture, boxes: Sequence[BoxXYXY]) -> Picture:
 
 def _covered(picture: Picture, boxes: Sequence[BoxXYXY], frames: Sequence[tuple[Picture, list[BoxXYXY]]]) -> Picture:
     """The subjects covered with what the first other frame shows there in which nothing is there."""
-    covered = picture.copy()
+    covered = np.array(picture, np.uint8)
     height, width = picture.shape[:2]
     for x1, y1, x2, y2 in boxes:
         around = (max(0.0, x1 - 0.01), max(0.0, y1 - 0.01), min(1.0, x2 + 0.01), min(1.0, y2 + 0.01))
