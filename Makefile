@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
-.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-memory eval-default export-demo export-matrix clean
+.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-card bench-peers bench-growth bench-prefilter bench-memory eval-default export-demo export-matrix clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -38,6 +38,19 @@ system-deps:     ## as root, Debian: mosquitto and chromium, which some tests us
 
 bench-memory: setup   ## memory of the daemon over 1,000 photos
 	$(BIN)/python -m benchmarks.memory --detector "$(DETECTOR)"
+
+bench-card: setup     ## a card beside the floor of decoding and inference alone; memory over 10,000 photos; BENCH='--json'
+	$(BIN)/python -m benchmarks.card $(BENCH)
+
+bench-peers: workstation-env   ## the same graph and photos beside sparrow-engine, ultralytics and megadetector; BENCH='--runs 7'
+	$(BIN)/python -m benchmarks.peers $(BENCH)
+
+bench-growth: setup   ## what a full journal and a known card cost; the first result, promptness, idleness
+	$(BIN)/python -m benchmarks.growth $(BENCH)
+	$(BIN)/python -m benchmarks.daemon_bars $(BENCH)
+
+bench-prefilter: setup   ## what `prefilter: burst` passes over, loses by size and saves
+	$(BIN)/python -m benchmarks.prefilter --detector "$(DETECTOR)" $(BENCH)
 
 eval-default: setup $(if $(wildcard $(YOLOX)),$(IMPORTED))   ## the default detector beside YOLOX-nano on the photos in ASSETS; EVAL='--strict --json'
 	@for file in "$(ASSETS)/truth/manifest.json" "$(ASSETS)/training/manifest.jsonl" "$(YOLOX)"; do \
