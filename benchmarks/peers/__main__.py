@@ -18,13 +18,14 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
 from benchmarks.peers import agreement, card, contenders, environments, networks, processes
 from benchmarks.peers.agreement import Agreement
-from benchmarks.peers.contenders import LIMITS, PEERS, RULES, Contender, Peer
+from benchmarks.peers.contenders import LIMITS, PEERS, Contender, Peer
 from benchmarks.peers.environments import Environment, PeerMissing
 from benchmarks.peers.networks import NETWORKS, Network, NetworkMissing
 from edge_runtime.tryout import sample_card
@@ -100,6 +101,7 @@ class Pair:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the measurement; exit code 1 where a limit is broken."""
     arguments = _parser().parse_args(argv)
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="camtrap-edge-peers-") as name:
@@ -113,8 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         load = os.getloadavg()[0]
         pairs, rows = _pairs(arguments, photos, work, found, missing)
         rows += _measure(pairs, photos.photos, arguments.runs)
-    document = _document(arguments, photos, found, rows, load)
-    report = work.parent / f"{work.name}-{document['started_utc'].replace(':', '')}.json"
+    document = {"started_utc": started, **_document(arguments, photos, found, rows, load)}
+    report = work.parent / f"{work.name}-{started.replace(':', '')}.json"
     report.write_text(json.dumps(document, indent=1))
     print(json.dumps(document) if arguments.json else _table(rows))
     print(f"every sample: {report}", file=sys.stderr)
@@ -180,13 +182,13 @@ def _pairs(
 ) -> tuple[list[Pair], list[Row]]:
     pairs: list[Pair] = []
     rows: list[Row] = []
-    options = tuple(arguments.options.split())
-    outputs = photos.folder.parent
+    pytorch = found.get("ultralytics") or found.get("megadetector")
     for key in tqdm(arguments.networks, desc="networks", unit="network", disable=not sys.stderr.isatty()):
         folder = work / "networks" / key
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            network = NETWORKS[key](networks.Making(folder, arguments.assets.resolve(), found.get("ultralytics")))
+            network = NETWORKS[key](networks.Making(folder, arguments.assets.resolve(), pytorch))
+            bundle = networks.our_bundle(network, folder / "ours")
         except NetworkMissing as error:
             rows.append(Row(key, ", ".join(arguments.peers), "fp32", why=str(error)))
             continue
@@ -195,29 +197,30 @@ def _pairs(
             if why:
                 rows.append(Row(network.name, peer, "fp32", why=why))
                 continue
-            bundle = networks.our_bundle(network, folder / f"for-{peer}", dict(RULES[peer]))
-
-            def them(
-                kind: str, photos: Path, peer: Peer = peer, network: Network = network, key: str = key
-            ) -> Contender:
-                results = outputs / f"{key}-{peer}.theirs-{kind}.json"
-                return contenders.peer(peer, network, key, photos, results, work, found[peer])
-
-            def us(kind: str, bundle: Path, photos: Path, *more: str, own: str = f"{key}-{peer}") -> Contender:
-                results = outputs / f"{own}.ours-{kind}.json"
-                return contenders.ours(f"ours {kind}", bundle, photos, results, (*more, *options))
-
-            theirs = them("jpeg", photos.folder)
-            pixels = them("png", photos.lossless), us("png", bundle, photos.lossless, *contenders.PARITY)
-            files = theirs, us("jpeg", bundle, photos.folder, *contenders.PARITY)
+            them = partial(_them, peer, network, key, work, found[peer], photos.folder.parent)
+            us = partial(_us, key, photos.folder.parent, tuple(arguments.options.split()))
+            theirs = them(photos.folder)
+            pixels = them(photos.lossless), us("same-pixels", bundle, photos.lossless, contenders.PARITY)
+            files = theirs, us("same-files", bundle, photos.folder, contenders.PARITY)
             pairs.append(Pair(network.name, peer, "fp32", theirs, us("fp32", bundle, photos.folder), pixels, files))
-            if (peer, "int8") not in LIMITS:
-                continue
-            if network.int8 is None:
+            if (peer, "int8") in LIMITS and network.int8:
+                pairs.append(Pair(network.name, peer, "int8", theirs, us("int8", network.int8, photos.folder)))
+            elif (peer, "int8") in LIMITS:
                 rows.append(Row(network.name, peer, "int8", why=network.why_no_int8))
-                continue
-            pairs.append(Pair(network.name, peer, "int8", theirs, us("int8", network.int8, photos.folder)))
     return pairs, rows
+
+
+def _them(
+    peer: Peer, network: Network, key: str, work: Path, environment: Environment, outputs: Path, photos: Path
+) -> Contender:
+    results = outputs / f"{key}-{peer}-{photos.name}.json"
+    return contenders.peer(peer, network, key, photos, results, work, environment)
+
+
+def _us(
+    key: str, outputs: Path, options: Sequence[str], kind: str, bundle: Path, photos: Path, more: Sequence[str] = ()
+) -> Contender:
+    return contenders.ours(f"ours {kind}", bundle, photos, outputs / f"{key}-ours-{kind}.json", (*more, *options))
 
 
 def _cannot(peer: Peer, network: Network) -> str:
@@ -297,7 +300,6 @@ def _document(
     load: float,
 ) -> dict[str, object]:
     return {
-        "started_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "runs": arguments.runs,
         "photos": photos.photos,
         "mean_megapixels": photos.mean_megapixels,

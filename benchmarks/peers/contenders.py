@@ -26,12 +26,6 @@ LIMITS: Mapping[tuple[Peer, str], float] = {
 """Ours over theirs, photos per second; theirs always runs the float network, ours the precision that is named."""
 PARITY = ("--decode", "full")
 """What makes our command read a photo's every pixel, as the peers do."""
-RULES: Mapping[Peer, Mapping[str, object]] = {
-    "sparrow-engine": {"rounding": "nearest"},
-    "ultralytics": {"rounding": "nearest"},
-    "megadetector": {"rounding": "nearest"},
-}
-"""Where each peer's letterbox differs from our bundles' defaults."""
 
 
 @dataclass(frozen=True)

@@ -70,10 +70,10 @@ class Making:
 
 def yolo11n(making: Making) -> Network:
     """YOLO11n with three classes at 640x640, as ultralytics' own description makes it. It finds nonsense: for speed."""
-    if making.pytorch is None:
-        raise NetworkMissing("the PyTorch peers, which make it, cannot be had")
     checkpoint = making.folder / "yolo11n.pt"
     if not checkpoint.is_file():
+        if making.pytorch is None:
+            raise NetworkMissing("ultralytics, which describes it, is not among the peers or cannot be had")
         _run([str(making.pytorch.python), str(HERE / "with_torch.py"), "make", str(making.folder)])
     made = _exported(making, checkpoint, ["--size", "640x640", "--variants", "onnxruntime-fp32"])
     network = _from_bundle(made, making.folder, "YOLO11n 640", overlap=0.45)
@@ -119,14 +119,14 @@ def default(making: Making) -> Network:
 NETWORKS: dict[str, Callable[[Making], Network]] = {"yolo11n": yolo11n, "yolov5n": yolov5n, "default": default}
 
 
-def our_bundle(network: Network, folder: Path, rules: dict[str, object]) -> Path:
-    """The network's float graph as a bundle of ours, its pre-processing as `rules` say (keys of `preprocess`)."""
+def our_bundle(network: Network, folder: Path) -> Path:
+    """The network's float graph as a bundle of ours, which rounds a letterbox's sides as all the peers do."""
     command = ["import", str(network.graph), "--preset", "ultralytics", "--labels", str(network.labels), "--replace"]
     command += ["--licence", "see-source", "--source", "benchmarks.peers", "-o", str(folder), "--name", "peers"]
     _run([sys.executable, "-m", "export_tools.cli", *command])
     manifest = folder / bundles.MANIFEST
     document = yaml.safe_load(manifest.read_text(encoding="utf-8"))
-    document["preprocess"] |= rules
+    document["preprocess"]["rounding"] = "nearest"
     manifest.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     bundles.load(folder, task="detector")
     return folder
