@@ -104,7 +104,7 @@ def make(folder: Path) -> None:
 def ultralytics(model: str, photos: Path, results: Path, threshold: float, overlap: float) -> None:
     """As a user calls it, but for two things that make it comparable.
 
-    `rect=False`, because the ONNX graph that all others run is square; and all CPUs, because by itself it takes one less.
+    `rect=False`, because the ONNX graph that all others run is square; all CPUs, because by itself it takes one less.
     """
     import torch
     from ultralytics import YOLO
