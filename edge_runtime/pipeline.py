@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 Work = tuple[FileStamp, bool]
 """A file, and whether it is settled: it has not changed for a while, so what it lacks now it will not get."""
 FINISHED_AHEAD = 8
-"""Photos that may wait for their turn to be recorded; of these only boxes are kept."""
+"""Photos that are announced to the system, or wait for their turn to be recorded; of the latter only boxes are kept."""
 
 
 class Pipeline:
@@ -79,6 +79,7 @@ class Pipeline:
             sqlite3.Error: the journal cannot be written; likewise.
         """
         ahead = self._workers + FINISHED_AHEAD if self._workers > 1 else 1
+        work = _announced(work)
         if self._rules.prefilter == "burst":
             looks = turns.in_order(work, self.look, workers=self._workers, ahead=ahead, gap_s=self._rules.gap_s)
         else:
@@ -172,3 +173,9 @@ class Pipeline:
         for index, answer in zip(chosen, species, strict=True):
             named[index] = replace(named[index], species=answer)
         return tuple(named)
+
+
+def _announced(work: Iterable[Work]) -> Iterator[Work]:
+    for stamp, settled in work:
+        identity.announce(stamp)
+        yield stamp, settled

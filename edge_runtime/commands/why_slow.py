@@ -6,6 +6,8 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +23,7 @@ from edge_runtime.rules import Rules
 from edge_runtime.tuning import choice, plan, report, sample, slowness
 from edge_runtime.tuning.advice import Circumstances
 from edge_runtime.tuning.choice import Chosen
-from edge_runtime.tuning.slowness import MakePipeline
+from edge_runtime.tuning.slowness import MakePipeline, Slowness
 from edge_runtime.tuning.timed import TimedDetector
 
 PHOTOS = 30
@@ -37,9 +39,28 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print; returns the exit code."""
-    if not arguments.verbose:
-        # Its events go into a journal that is thrown away; nobody should take them for new ones.
-        logging.getLogger("edge_runtime").setLevel(logging.WARNING)
+    with _unheard() if not arguments.verbose else nullcontext():
+        found = _measure(arguments)
+    if arguments.json:
+        sys.stdout.write(json.dumps({**asdict(found), "of_the_floor": found.of_the_floor}) + "\n")
+    else:
+        sys.stdout.write(report.slowness(found))
+    return 0
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Its events go into a journal that is thrown away; nobody should take them for new ones."""
+    log = logging.getLogger("edge_runtime")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _measure(arguments: argparse.Namespace) -> Slowness:
     where = place.find(arguments)
     models, file = where.models, where.tuned_file
     drawn = sample.draw(where.folder, arguments.photos, max_pixels=where.max_pixels)
@@ -50,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     single = TimedDetector(finds.bundle, watch), Classifier(names.bundle, threads=1) if names else None
     loaded = choice.opened(finds, names)
     with place.progress_bar(hidden=arguments.json) as progress:
-        found = slowness.measure(
+        return slowness.measure(
             drawn.photos,
             watch,
             _maker(where, *single, workers=1),
@@ -60,11 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
             now=_circumstances(where, finds),
             progress=progress,
         )
-    if arguments.json:
-        sys.stdout.write(json.dumps({**asdict(found), "of_the_floor": found.of_the_floor}) + "\n")
-    else:
-        sys.stdout.write(report.slowness(found))
-    return 0
 
 
 def _circumstances(where: Place, detector: Chosen) -> Circumstances:

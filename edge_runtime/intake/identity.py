@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -14,6 +15,9 @@ from edge_runtime.values import FileStamp
 MAX_BYTES = 128 * 1024 * 1024
 """A larger file is refused before it is read; camera-trap photos have 0.1 to 20 MB."""
 
+# NOFOLLOW: a link that took the file's place since the scan must not lead out of the card.
+# NONBLOCK: neither must a pipe stop us for ever.
+_PLAIN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _DEVICE_GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN, errno.ENOMEDIUM})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
@@ -29,15 +33,25 @@ def read(stamp: FileStamp, *, max_bytes: int = MAX_BYTES) -> bytes:
     """
     file = stamp.full_path
     try:
-        # NOFOLLOW: a link that took the file's place since the scan must not lead out of the card.
-        # NONBLOCK: neither must a pipe stop us for ever.
-        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(file, _PLAIN)
         try:
             return _read_unchanged(handle, stamp, max_bytes)
         finally:
             os.close(handle)
     except OSError as error:
         raise _explain(error, stamp) from error
+
+
+def announce(stamp: FileStamp) -> None:
+    """Have the system fetch the file from the card meanwhile; what is wrong with it, `read` will say."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(stamp.full_path, _PLAIN)
+        try:
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(handle)
 
 
 def picture_hash(data: bytes, end: int) -> bytes:

@@ -11,6 +11,7 @@ from edge_runtime import engines
 from edge_runtime.bundles import bundle as bundles
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.bundles.manifest import Variant
+from edge_runtime.device import memory
 from edge_runtime.errors import ConfigError
 from edge_runtime.models import loading
 from edge_runtime.models.classifier import Classifier
@@ -82,11 +83,13 @@ def opened(finds: Chosen, names: Chosen | None) -> Models:
     Raises:
         BundleError, EngineError: one cannot be used; says why.
     """
-    return Models(
+    models = Models(
         Detector(finds.bundle, threads=finds.setup.threads, streams=finds.setup.streams),
         Classifier(names.bundle, threads=names.setup.threads, streams=names.setup.streams) if names else None,
         finds.setup.workers,
     )
+    memory.trim()
+    return models
 
 
 def detector(name: str, engine: str, *, cpus: int, file: Path) -> Chosen:

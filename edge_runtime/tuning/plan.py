@@ -30,8 +30,9 @@ class Setup:
 
     @property
     def workers(self) -> int:
-        """Threads that look at photos: one more than infer, so that a photo is read and decoded meanwhile."""
-        return self.threads * self.streams + 1
+        """Threads that look at photos: as many as there are processor threads to keep busy, and never one alone, so
+        that a photo is read and decoded while another is inferred."""
+        return max(2, self.threads * self.streams)
 
     def __str__(self) -> str:
         return f"{self.variant} {self.threads}x{self.streams}"
