@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from tqdm import tqdm
 
 from edge_runtime import status
 from edge_runtime.errors import JournalError
-from edge_runtime.intake import scan
+from edge_runtime.intake import completeness, scan
 from edge_runtime.settings import Broker, StationSettings, read_device
 from edge_runtime.station.ingest import Ingest
 from edge_runtime.station.store import Store
@@ -41,6 +42,10 @@ LIMIT_MB = 200.0
 GROWTH_MB = 2.0
 TWELVE_MEGAPIXELS = (4000, 3000)
 SAMPLE_SECONDS = 0.2
+START = datetime(2026, 5, 1)
+_EXIF_TIME = re.compile(rb"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
+_HEAD_BYTES = 65536
+"""Where EXIF lies."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +98,24 @@ def fill_card(card: Path, photos: int, folder: Path | None, work: Path) -> float
     pixels = 0.0
     for number in tqdm(range(photos), desc="card", unit="photo", disable=not sys.stderr.isatty()):
         data, size = sources[number % len(sources)]
-        # A comment segment right after the start makes each file a photo of its own; its pixels stay the same.
-        comment = f"copy {number}".encode()
-        segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
-        (card / f"IMG_{number:05d}.JPG").write_bytes(data[:2] + segment + data[2:])
+        (card / f"IMG_{number:05d}.JPG").write_bytes(_another(data, number))
         pixels += size
     return pixels / photos / 1e6
+
+
+def _another(data: bytes, number: int) -> bytes:
+    """The same pixels as a photo of its own, taken a minute after the one before.
+
+    A photo without a time gets a comment, and loses what its camera appended: behind a comment that lies elsewhere than
+    it says, and looks like a file that still grows.
+    """
+    taken = (START + timedelta(minutes=number)).strftime("%Y:%m:%d %H:%M:%S").encode()
+    head, changes = _EXIF_TIME.subn(taken, data[:_HEAD_BYTES])
+    if changes:
+        return head + data[_HEAD_BYTES:]
+    comment = f"copy {number}".encode()
+    picture = data[2 : completeness.check(data).end]
+    return data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture
 
 
 def _sources(folder: Path | None, work: Path) -> list[tuple[bytes, int]]:
@@ -122,7 +139,7 @@ def _sources(folder: Path | None, work: Path) -> list[tuple[bytes, int]]:
 
 def _enlarged(image: Image.Image, number: int) -> tuple[bytes, int]:
     exif = Image.Exif()
-    taken = datetime(2026, 5, 1) + timedelta(minutes=number)
+    taken = START + timedelta(minutes=number)
     exif.get_ifd(0x8769)[0x9003] = taken.strftime("%Y:%m:%d %H:%M:%S")
     stream = io.BytesIO()
     image.convert("RGB").resize(TWELVE_MEGAPIXELS).save(stream, "JPEG", quality=85, exif=exif)

@@ -13,7 +13,7 @@ import pytest
 
 from edge_runtime.errors import CardGoneError, IncompletePhotoError, PhotoError, UnreadablePhotoError
 from edge_runtime.intake.completeness import check
-from edge_runtime.intake.identity import picture_hash, read
+from edge_runtime.intake.identity import announce, picture_hash, read
 from edge_runtime.intake.scan import scan
 from edge_runtime.values import FileStamp
 from tests.intake.conftest import encode, noise
@@ -78,6 +78,29 @@ def test_a_file_that_is_written_while_it_is_read_is_never_taken_half(tmp_path: P
         writer.join()
     stamp = only(tmp_path / "card")
     assert len(read(stamp)) == stamp.size == file.stat().st_size
+
+
+def test_announcing_a_file_leaves_whatever_is_wrong_with_it_to_its_reading(tmp_path: Path, put: Put) -> None:
+    file = put("1.jpg")
+    stamp = only(tmp_path / "card")
+    before = file.stat()
+    announce(stamp)
+    after = file.stat()
+    assert (after.st_mtime_ns, after.st_ctime_ns, after.st_size) == (
+        before.st_mtime_ns,
+        before.st_ctime_ns,
+        before.st_size,
+    )
+    assert len(read(stamp)) == stamp.size
+    file.unlink()
+    announce(stamp)
+    os.mkfifo(file)
+    announce(stamp)  # would wait for a writer for ever if it opened the pipe like a file
+    file.unlink()
+    shutil.rmtree(tmp_path / "card")
+    announce(stamp)
+    with pytest.raises(CardGoneError):
+        read(stamp)
 
 
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path, put: Put) -> None:
