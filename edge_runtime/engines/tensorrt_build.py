@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +75,30 @@ def build(runtime: Runtime, graph: Path, *, input_name: str, capability: tuple[i
     _set_profile(builder, config, image, graph)
     watching = tensorrt_progress.monitor(trt, report)
     config.progress_monitor = watching
-    engine = builder.build_serialized_network(network, config)
+    with _interruptible(watching):
+        engine = builder.build_serialized_network(network, config)
     if watching.stopped is not None:
         raise watching.stopped
     if engine is None:
         raise EngineError(NAME, graph, f"no engine can be built: {why(runtime)}")
     return bytes(engine)
+
+
+@contextmanager
+def _interruptible(watching: Any) -> Iterator[None]:
+    """Have Ctrl-C end the build at its next step: raised in the middle of TensorRT's own code it would crash."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which alone gets signals
+        return
+
+    def note(*_: object) -> None:
+        watching.stopped = KeyboardInterrupt()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _set_profile(builder: Any, config: Any, image: Any, graph: Path) -> None:

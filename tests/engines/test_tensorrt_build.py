@@ -127,14 +127,11 @@ def test_ctrl_c_ends_a_build(runtime: Runtime) -> None:
         if told == 5:
             signal.raise_signal(signal.SIGINT)
 
-    # As Python starts: the device's own command, which other tests call, takes the signal in another way.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            built(runtime, DETECTOR, press)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        built(runtime, DETECTOR, press)
     assert told < 20
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_without_a_terminal_progress_is_lines_in_the_log(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
