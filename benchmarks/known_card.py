@@ -94,7 +94,8 @@ def remember_others(journal: Journal, photos: int, *, per_event: int = 5) -> Non
         )
         start = int(database.execute("SELECT MAX(id) FROM photo").fetchone()[0]) - photos + 1
         database.executemany(
-            "INSERT INTO detection VALUES (?, 0, 'animal', 0.8, 0.1, 0.1, 0.5, 0.5, NULL, NULL)",
+            "INSERT INTO detection (photo_id, rank, category, confidence, x1, y1, x2, y2) "
+            "VALUES (?, 0, 'animal', 0.8, 0.1, 0.1, 0.5, 0.5)",
             ((start + number,) for number in range(0, photos, 3)),
         )
         database.executemany(

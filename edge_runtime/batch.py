@@ -14,7 +14,8 @@ from edge_runtime.errors import CamtrapEdgeError, JournalError
 from edge_runtime.intake import scan
 from edge_runtime.intake.settling import Settling
 from edge_runtime.journal.journal import Journal
-from edge_runtime.journal.ledger import Result, Totals
+from edge_runtime.journal.ledger import Totals
+from edge_runtime.journal.results import Result
 from edge_runtime.models import loading
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector

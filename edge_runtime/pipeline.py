@@ -26,7 +26,7 @@ from edge_runtime.events import grouping
 from edge_runtime.intake import cameras, completeness, decode, exif, identity
 from edge_runtime.journal.journal import Journal
 from edge_runtime.laps import Lap, no_lap
-from edge_runtime.models import crops
+from edge_runtime.models import crops, loading
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
 from edge_runtime.prefilter import turns
@@ -65,7 +65,9 @@ class Pipeline:
         self._journal, self._detector, self._classifier, self._rules = journal, detector, classifier, rules
         self._workers = workers
         coarser = classifier.taxonomy.coarser if classifier else grouping.NO_TAXA
-        self._recorder = Recorder(journal, rules, coarser, now=now)
+        with journal.transaction():
+            run_id = journal.runs.add(loading.run(detector, classifier, rules.confident, str(rules.zone)))
+        self._recorder = Recorder(journal, rules, coarser, run_id=run_id, now=now)
         cv2.setNumThreads(1)  # a photo has one thread; the others have photos of their own
 
     def take_all(self, work: Iterable[Work]) -> Iterator[tuple[FileStamp, Outcome]]:
@@ -168,10 +170,10 @@ class Pipeline:
             if found.category == "animal" and found.confidence >= self._rules.confident
         ]
         animals = crops.cut_all(frame, [detections[index] for index in chosen], self._classifier.bundle.manifest)
-        species = self._classifier.classify(animals)
         named = list(detections)
-        for index, answer in zip(chosen, species, strict=True):
-            named[index] = replace(named[index], species=answer)
+        for index, animal in zip(chosen, animals, strict=True):
+            species, scores = self._classifier.answer(animal)
+            named[index] = replace(named[index], species=species, scores=scores)
         return tuple(named)
 
 

@@ -73,6 +73,7 @@ class Recorder:
 
     Args:
         coarser: of each name the groups that hold it, as `Taxonomy.coarser`.
+        run_id: of the run that reads the photos (`Runs.add`).
         now: UTC seconds since 1970.
     """
 
@@ -82,9 +83,10 @@ class Recorder:
         rules: Rules,
         coarser: Mapping[str, Sequence[str]],
         *,
+        run_id: int,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._journal, self._rules, self._coarser, self._now = journal, rules, coarser, now
+        self._journal, self._rules, self._coarser, self._run_id, self._now = journal, rules, coarser, run_id, now
 
     def record(self, stamp: FileStamp, look: Look) -> Outcome:
         """Record what looking at one file gave.
@@ -135,6 +137,7 @@ class Recorder:
             passed_over=seen.passed_over,
             event_id=event_id,
             now_s=int(self._now()),
+            run_id=self._run_id,
         )
         return Outcome.EMPTY if empty else Outcome.FOUND
 

@@ -18,6 +18,16 @@ from numpy.typing import NDArray
 Category = Literal["animal", "person", "vehicle"]
 CATEGORIES: tuple[Category, ...] = ("animal", "person", "vehicle")
 
+Held = Literal["", "repeat", "refuted"]
+"""Why a detection does not count: it does; the same box stands in the same place over many events; a person says that
+nothing is there."""
+
+Scores = tuple[tuple[str, float], ...]
+"""Probabilities of a classifier's labels for one crop, the highest first; without those below `LEAST_SCORE`. The name
+`NO_ANIMAL` has what belongs to no animal."""
+LEAST_SCORE = 0.001
+NO_ANIMAL = ""
+
 TimeSource = Literal["exif", "file", "unknown"]
 """Where a capture time came from: the camera's own clock, the file's modification time, or nowhere."""
 
@@ -60,8 +70,21 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Footage:
+    """How a video was looked at."""
+
+    frame_rate: float
+    """Frames a second."""
+    duration_s: float
+    frames: tuple[int, ...]
+    """Numbers of the frames that were looked at, from 0, ascending; at least one."""
+    problem: str = ""
+    """Why the rest could not be read; empty where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Photo:
-    """One complete photo: its file, the hash that it is known by, and its capture."""
+    """One complete photo or video: its file, the hash that it is known by, and its capture."""
 
     file: FileStamp
     sha256: bytes
@@ -69,6 +92,8 @@ class Photo:
     camera: str
     """Name of the camera in the field's sense: the place where it hangs."""
     capture: Capture
+    footage: Footage | None = None
+    """Of a video; None for a photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +132,41 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Species:
-    """What a classifier says of one crop."""
+    """What an animal is called."""
 
     name: str
     """A label of the classifier's bundle, or one of its taxa ("cat family") where it was sure of no single label.
-    `Taxonomy.ranks` has its rank."""
+    `Taxonomy.ranks` has its rank. Whatever a person wrote, where a person said it."""
     confidence: float
     """0..1; of a taxon, the sum over its labels."""
+    by: Literal["machine", "human"] = "machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Individual:
+    """Which animal it is."""
+
+    name: str | None
+    """Of the gallery; None for one that is not in it."""
+    score: float
+    """Of the best annotation of that name, or of any name where it is none of them: (1 + cosine) / 2, so 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One box that a detector found, and the species (or coarser taxon) where a classifier was sure of one."""
+    """One box that a detector found, and the species (or coarser taxon) where one is sure of it."""
 
     category: Category
     confidence: float
     """0..1."""
     box: Box
     species: Species | None = None
+    scores: Scores = ()
+    """The classifier's, for this crop alone; empty where it was not asked."""
+    frame: int | None = None
+    """Number of the video's frame that shows it; None in a photo."""
+    individual: Individual | None = None
+    held: Held = ""
 
     @property
     def label(self) -> str:
@@ -157,6 +199,10 @@ class Count:
     """The largest number seen at once, in one photo of the event; at least 1."""
     confidence: float
     """The best confidence of that label in the event, 0..1."""
+    individual: str | None = None
+    """The known animal that it is; then `count` is 1, and others of its label have a count of their own."""
+    score: float = 0.0
+    """The individual's, as `Individual.score`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +218,8 @@ class Event:
     """All photos of the event, the empty ones between included."""
     counts: tuple[Count, ...]
     """Highest confidence first; never empty."""
+    review: bool = False
+    """A person should look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +238,7 @@ class CardReport:
     duplicates: int
     """Files whose picture was already known."""
     videos: int
-    """Videos on the card, which this version does not read."""
+    """Videos that could not be read."""
 
 
 class FailureKind(str, Enum):

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Literal
 
-Kind = Literal["camera", "label"]
+Kind = Literal["camera", "label", "individual"]
 
 
 class Codes:

@@ -15,6 +15,7 @@ from edge_runtime.journal.codes import Codes
 from edge_runtime.journal.event_log import EventLog
 from edge_runtime.journal.ledger import Ledger
 from edge_runtime.journal.outbox import Outbox
+from edge_runtime.journal.runs import Runs
 from edge_runtime.journal.schema import MIGRATIONS
 
 FILE_NAME = "journal.sqlite"
@@ -36,6 +37,7 @@ class Journal:
         self.outbox = Outbox(self._connection)
         self.codes = Codes(self._connection)
         self.reports = CardReports(self._connection)
+        self.runs = Runs(self._connection)
         try:
             self._name_once(device)
         except sqlite3.Error as error:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from edge_runtime.values import Box, Category, Detection, FailureKind, FileStamp, Photo, Species
+from edge_runtime.journal import results
+from edge_runtime.journal.results import Result
+from edge_runtime.values import Detection, FailureKind, FileStamp, Photo
 
 _FILE_COLUMNS = (
     "size", "mtime_ns", "photo_id", "duplicate", "video", "failure", "problem", "attempts", "final", "reported"
@@ -34,22 +37,6 @@ class Entry:
     def describes(self, stamp: FileStamp) -> bool:
         """Whether the file still looks as it did."""
         return self.size == stamp.size and self.mtime_ns == stamp.mtime_ns
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One file with its outcome, for reports."""
-
-    path: PurePosixPath
-    failure: FailureKind | None
-    problem: str
-    width: int
-    height: int
-    captured_s: int | None
-    video: bool
-    passed_over: bool
-    """Not shown to the detector: nothing changed since an empty frame of its burst."""
-    detections: tuple[Detection, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,31 +109,52 @@ class Ledger:
         event_id: int,
         now_s: int,
         passed_over: bool = False,
-    ) -> None:
-        """Record a photo, what was found in it, and the file that it came from."""
-        capture = photo.capture
-        cursor = self._connection.execute(
-            "INSERT INTO photo (sha256, camera, captured_s, time_source, make, model, serial, width, height, empty, "
-            "processed_s, event_id, passed_over) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                photo.sha256, photo.camera, capture.time_s, capture.time_source, capture.make, capture.model,
-                capture.serial, capture.width, capture.height, empty, now_s, event_id, passed_over,
-            ),
-        )  # fmt: skip
+        run_id: int | None = None,
+    ) -> int:
+        """Record a photo or video, what was found in it, and the file that it came from; returns its id."""
+        capture, footage = photo.capture, photo.footage
+        row: dict[str, object] = {
+            "sha256": photo.sha256,
+            "camera": photo.camera,
+            "captured_s": capture.time_s,
+            "time_source": capture.time_source,
+            "make": capture.make,
+            "model": capture.model,
+            "serial": capture.serial,
+            "width": capture.width,
+            "height": capture.height,
+            "empty": empty,
+            "processed_s": now_s,
+            "event_id": event_id,
+            "passed_over": passed_over,
+            "run_id": run_id,
+        }
+        if footage is not None:
+            row |= {
+                "frame_rate": footage.frame_rate,
+                "duration_s": footage.duration_s,
+                "frames": json.dumps(footage.frames),
+                "problem": footage.problem,
+            }
+        names, marks = ", ".join(row), ", ".join("?" * len(row))
+        cursor = self._connection.execute(f"INSERT INTO photo ({names}) VALUES ({marks})", tuple(row.values()))
         photo_id = int(cursor.lastrowid or 0)
         self._connection.executemany(
-            "INSERT INTO detection VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO detection (photo_id, rank, category, confidence, x1, y1, x2, y2, species, species_confidence, "
+            "frame, scores) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     photo_id, rank, found.category, found.confidence,
                     found.box.x1, found.box.y1, found.box.x2, found.box.y2,
                     found.species.name if found.species else None,
                     found.species.confidence if found.species else None,
+                    found.frame, json.dumps(found.scores) if found.scores else None,
                 )
                 for rank, found in enumerate(detections)
             ],
         )  # fmt: skip
-        self._set_file(photo.file, photo_id=photo_id)
+        self._set_file(photo.file, photo_id=photo_id, video=int(footage is not None))
+        return photo_id
 
     def add_duplicate(self, stamp: FileStamp, photo_id: int) -> None:
         """Record that a file shows a photo that is known already."""
@@ -176,29 +184,12 @@ class Ledger:
         self._set_file(stamp, failure=FailureKind.ACCESS.value, problem="videos are not read yet", video=1)
 
     def results(self) -> Iterator[Result]:
-        """Every file with its outcome, ordered by path."""
-        rows = self._connection.execute(
-            "SELECT path, failure, problem, photo_id, width, height, captured_s, video, passed_over "
-            "FROM file LEFT JOIN photo ON photo.id = photo_id ORDER BY path"
-        )
-        for row in rows:
-            failed = row["failure"] is not None
-            yield Result(
-                path=_path(row["path"]),
-                failure=FailureKind(row["failure"]) if failed else None,
-                problem=row["problem"] or "",
-                width=row["width"] or 0,
-                height=row["height"] or 0,
-                captured_s=row["captured_s"],
-                video=bool(row["video"]),
-                passed_over=bool(row["passed_over"]),
-                detections=() if failed else self.detections(row["photo_id"]),
-            )
+        """Every file with its outcome, as `results.stream`."""
+        return results.stream(self._connection)
 
     def detections(self, photo_id: int) -> tuple[Detection, ...]:
-        """What was found in a photo, most confident first."""
-        rows = self._connection.execute("SELECT * FROM detection WHERE photo_id = ? ORDER BY rank", (photo_id,))
-        return tuple(_detection(row) for row in rows)
+        """What was found in a photo by itself, most confident first: without its event's word, nor a person's."""
+        return results.detections(self._connection, photo_id)
 
     def totals(self) -> Totals:
         return totals(self._connection)
@@ -224,13 +215,9 @@ def _key(path: PurePosixPath) -> bytes:
     return os.fsencode(str(path))
 
 
-def _path(key: bytes) -> PurePosixPath:
-    return PurePosixPath(os.fsdecode(key))
-
-
 def _entry(row: sqlite3.Row) -> Entry:
     return Entry(
-        path=_path(row["path"]),
+        path=results.path(row["path"]),
         size=row["size"],
         mtime_ns=row["mtime_ns"],
         sha256=row["sha256"],
@@ -239,9 +226,3 @@ def _entry(row: sqlite3.Row) -> Entry:
         attempts=row["attempts"],
         final=bool(row["final"]),
     )
-
-
-def _detection(row: sqlite3.Row) -> Detection:
-    category: Category = row["category"]
-    species = None if row["species"] is None else Species(row["species"], row["species_confidence"])
-    return Detection(category, row["confidence"], Box(row["x1"], row["y1"], row["x2"], row["y2"]), species)

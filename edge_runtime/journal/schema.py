@@ -129,4 +129,87 @@ MIGRATIONS = (
         UPDATE total SET photos = photos + 1, empty = empty + new.empty,
             passed_over = passed_over + new.passed_over; END;
     """,
+    """
+    -- Videos are media like photos; NULL in a photo. `frames` is a JSON list of the numbers of those looked at.
+    ALTER TABLE photo ADD COLUMN frame_rate REAL;
+    ALTER TABLE photo ADD COLUMN duration_s REAL;
+    ALTER TABLE photo ADD COLUMN frames TEXT;
+    ALTER TABLE photo ADD COLUMN problem TEXT NOT NULL DEFAULT '';
+    -- Why a person should look at it; empty for none.
+    ALTER TABLE photo ADD COLUMN review TEXT NOT NULL DEFAULT '';
+    CREATE INDEX photo_review ON photo (id) WHERE review <> '';
+    UPDATE file SET final = 0, attempts = 0 WHERE video AND problem = 'videos are not read yet';
+
+    -- What read a photo: models and thresholds, as JSON. NULL for photos of older programs.
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        body TEXT NOT NULL UNIQUE
+    );
+    ALTER TABLE photo ADD COLUMN run_id INTEGER REFERENCES run (id);
+
+    -- `scores` is a JSON list of [label, probability], `track` names the animal through its event.
+    ALTER TABLE detection ADD COLUMN frame INTEGER;
+    ALTER TABLE detection ADD COLUMN scores TEXT;
+    ALTER TABLE detection ADD COLUMN track INTEGER;
+    ALTER TABLE detection ADD COLUMN repeat_id INTEGER;
+
+    -- One animal through the photos of its event: what they say of it together, by `rule`; `support` is the share of
+    -- its `frames` that say the same alone.
+    CREATE TABLE track (
+        event_id INTEGER NOT NULL REFERENCES event (id),
+        track INTEGER NOT NULL,
+        species TEXT,
+        confidence REAL,
+        rule TEXT NOT NULL,
+        support REAL NOT NULL,
+        frames INTEGER NOT NULL,
+        individual TEXT,
+        individual_score REAL,
+        PRIMARY KEY (event_id, track)
+    ) WITHOUT ROWID;
+
+    -- How one detection looks: float16, length 1, by the embedder `model`.
+    CREATE TABLE embedding (
+        photo_id INTEGER NOT NULL REFERENCES photo (id),
+        rank INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        PRIMARY KEY (photo_id, rank)
+    );
+
+    -- A place in a fixed camera's view that is found again and again. `cell` narrows the search for it.
+    CREATE TABLE repeat (
+        id INTEGER PRIMARY KEY,
+        camera TEXT NOT NULL,
+        cell INTEGER NOT NULL,
+        x1 REAL NOT NULL,
+        y1 REAL NOT NULL,
+        x2 REAL NOT NULL,
+        y2 REAL NOT NULL,
+        events INTEGER NOT NULL,
+        last_event INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('suspect', 'repeat', 'real'))
+    );
+    CREATE INDEX repeat_cell ON repeat (camera, cell);
+
+    -- What people said, by picture: it wins over the machine's word whenever the picture is read, before or after.
+    CREATE TABLE answer (
+        sha256 BLOB PRIMARY KEY,
+        species TEXT NOT NULL,
+        given_s INTEGER NOT NULL,
+        source TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    -- Individuals get numbers too.
+    CREATE TABLE newer_code (
+        kind TEXT NOT NULL CHECK (kind IN ('camera', 'label', 'individual')),
+        name TEXT NOT NULL,
+        code INTEGER NOT NULL,
+        PRIMARY KEY (kind, name),
+        UNIQUE (kind, code)
+    ) WITHOUT ROWID;
+    INSERT INTO newer_code SELECT * FROM code;
+    DROP TABLE code;
+    ALTER TABLE newer_code RENAME TO code;
+    """,
 )

@@ -13,7 +13,7 @@ from edge_runtime.errors import BundleError
 from edge_runtime.models.heads import SCORE_HEADS
 from edge_runtime.models.preprocess import prepare
 from edge_runtime.models.taxonomy import Taxonomy
-from edge_runtime.values import Crop, Species
+from edge_runtime.values import Crop, Scores, Species
 
 
 class Classifier:
@@ -47,11 +47,18 @@ class Classifier:
         Raises:
             EngineError: the inference failed.
         """
+        return [self.answer(crop)[0] for crop in crops]
+
+    def answer(self, crop: Crop) -> tuple[Species | None, Scores]:
+        """The answer for one crop as `classify` gives it, and the probabilities that it comes from.
+
+        Raises:
+            EngineError: the inference failed.
+        """
         thresholds = self.bundle.manifest.thresholds
-        return [
-            self.taxonomy.answer(self.probabilities(crop), species=thresholds.species, rollup=thresholds.rollup)
-            for crop in crops
-        ]
+        summed = self.probabilities(crop)
+        species = self.taxonomy.answer(summed, species=thresholds.species, rollup=thresholds.rollup)
+        return species, self.taxonomy.scores(summed)
 
     def probabilities(self, crop: Crop) -> NDArray[np.float64]:
         """Probability of each label, as `Taxonomy.summed` orders them: [labels + 1], the last is "no animal".

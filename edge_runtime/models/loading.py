@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_runtime.bundles import bundle as bundles
+from edge_runtime.journal.runs import Run
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
 from edge_runtime.models.embedder import Embedder
@@ -45,6 +46,23 @@ def load_embedder(name: str, *, threads: int, streams: int = 1) -> Embedder:
     """
     folder = DEFAULT_EMBEDDER if name == "default" else Path(name)
     return Embedder(bundles.load(folder, task="embedder"), threads=threads, streams=streams)
+
+
+def run(detector: Detector, classifier: Classifier | None, confident: float, time_zone: str) -> Run:
+    """What the journal notes of how photos are read.
+
+    Args:
+        confident: least confidence of a detection that counts.
+        time_zone: of the cameras' clocks.
+    """
+    return Run(
+        detector=detector.bundle.title,
+        classifier=classifier.bundle.title if classifier else None,
+        confident=confident,
+        keep=detector.bundle.manifest.thresholds.keep,
+        time_zone=time_zone,
+        lineages=dict(classifier.taxonomy.lineages) if classifier else {},
+    )
 
 
 def titles(detector: Detector, classifier: Classifier | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.bundles.tables import RANKS, Label, Rank, Taxon
-from edge_runtime.values import Species
+from edge_runtime.values import LEAST_SCORE, NO_ANIMAL, Scores, Species
 
 
 class Taxonomy:
@@ -57,6 +57,12 @@ class Taxonomy:
             self._column, weights=probabilities, minlength=len(self.labels) + 1
         ).astype(np.float64)
         return by_label
+
+    def scores(self, summed: NDArray[np.float64]) -> Scores:
+        """`summed` by name, the highest first, without what is below `LEAST_SCORE`."""
+        named = zip((*self.labels, NO_ANIMAL), summed.tolist(), strict=True)
+        sure = [(name, round(score, 4)) for name, score in named if score >= LEAST_SCORE]
+        return tuple(sorted(sure, key=lambda entry: -entry[1]))
 
     def answer(self, summed: NDArray[np.float64], *, species: float, rollup: float) -> Species | None:
         """What to say of one crop.

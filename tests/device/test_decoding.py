@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from edge_runtime.models.detector import Detector
 from edge_runtime.models.loading import load_classifier, load_detector
 from edge_runtime.pipeline import Outcome, Pipeline
 from edge_runtime.settings import Cards, Decode, DeviceSettings, Models
-from edge_runtime.values import Crop, Detection, Frame, Species
+from edge_runtime.values import Crop, Detection, Frame, Scores, Species
 from tests import colour_classifier, colour_detector
 from tests.device.conftest import RULES, START, Bench
 
@@ -38,9 +37,9 @@ class WatchedClassifier(Classifier):
 
     shown: list[Shape]
 
-    def classify(self, crops: Sequence[Crop]) -> list[Species | None]:
-        self.shown += [crop.pixels.shape[:2] for crop in crops]
-        return super().classify(crops)
+    def answer(self, crop: Crop) -> tuple[Species | None, Scores]:
+        self.shown.append(crop.pixels.shape[:2])
+        return super().answer(crop)
 
 
 @pytest.fixture
