@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,11 +27,11 @@ class OpenVinoEngine:
 
     def open(self, graph: Path, *, input_name: str, threads: int, streams: int = 1) -> OpenVinoSession:
         try:
-            runtime = import_quietly()
+            import_quietly()
         except ImportError as error:
             raise EngineError(self.name, graph, "OpenVINO is not installed: pip install openvino") from error
         try:
-            core = runtime.Core()
+            core = _core()
             model = core.read_model(str(graph))
             inputs = [next(iter(sorted(port.get_names())), "") for port in model.inputs]
             if inputs != [input_name]:
@@ -94,6 +95,16 @@ def import_quietly() -> Any:
     """
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # Python's way to say "cannot be imported"
     return import_module("openvino")
+
+
+@cache
+def _core() -> Any:
+    """The one `openvino.Core` of this process.
+
+    The CPU plugin of each gives its thread another stack for signals and, when it goes, the one from before. That one is
+    gone where an older Core went first: the next signal that Python handles would be a segmentation fault.
+    """
+    return import_quietly().Core()
 
 
 def _precision(core: Any, model: Any) -> str:

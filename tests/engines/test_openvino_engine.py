@@ -154,6 +154,21 @@ def test_a_machine_without_openvino_hears_how_to_get_it(graph: Path, monkeypatch
         OpenVinoEngine().open(graph, input_name="images", threads=1)
 
 
+def test_a_signal_is_handled_after_two_graphs_were_closed_in_the_order_of_their_opening(graph: Path) -> None:
+    code = (
+        "import pathlib, signal, sys\n"
+        "from edge_runtime.engines.openvino_engine import OpenVinoEngine\n"
+        "graph = pathlib.Path(sys.argv[1])\n"
+        "first, second = (OpenVinoEngine().open(graph, input_name='images', threads=1) for _ in range(2))\n"
+        "del first\n"
+        "del second\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('handled'))\n"
+        "signal.raise_signal(signal.SIGTERM)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(graph)], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "handled\n")
+
+
 def test_loading_and_running_says_nothing_to_anybody(graph: Path, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, numpy, socket\n"
