@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from edge_runtime import console
-from export_tools.commands import build, fetch, import_graph, inspect, quantize
+from export_tools.commands import addaxai, build, fetch, import_graph, inspect, quantize
 
 PROGRAM = "edge-export"
 EXAMPLES = """\
@@ -23,6 +23,7 @@ EXAMPLES = """\
   edge-export quantize yolox-nano --calibrate photos/ --evaluate other-photos/ -o yolox-nano-int8
   edge-export inspect mdv6-c
   edge-export verify mdv6-c
+  edge-export addaxai my-species -o MY-SPECIES-v1
 
 exit codes: 0 done; 1 failed; 2 a checkpoint, bundle or file cannot be used; 3 a variant was refused by its gate
 label tables: coco80, megadetector, or a CSV file 'index,label,kind' (kind: animal, person, vehicle, other)"""
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = console.parser(PROGRAM, "Makes model bundles for edge-runtime.", EXAMPLES)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (build, import_graph, quantize, inspect, fetch):
+    for command in (build, import_graph, quantize, inspect, fetch, addaxai):
         command.add(commands)
     return parser
 
