@@ -78,8 +78,24 @@ class CardGoneError(CamtrapEdgeError):
         super().__init__(f"{card}: card gone ({problem}); put it back to continue")
 
 
+class StoppedError(CamtrapEdgeError):
+    """Looking at a long file was given up because the program is to end. Nothing is lost: it is read next time."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        super().__init__(f"{file}: left unfinished; it is read next time")
+
+
 class JournalError(CamtrapEdgeError):
     """The journal cannot be opened or written."""
+
+    def __init__(self, file: Path, problem: str, *, hint: str = "") -> None:
+        self.file, self.problem, self.hint = file, problem, hint
+        super().__init__(f"{file}: {problem}" + (f" ({hint})" if hint else ""))
+
+
+class GalleryError(CamtrapEdgeError):
+    """A gallery of individuals cannot be opened or written, or refuses what it is told."""
 
     def __init__(self, file: Path, problem: str, *, hint: str = "") -> None:
         self.file, self.problem, self.hint = file, problem, hint

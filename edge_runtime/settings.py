@@ -80,6 +80,15 @@ class Events(Settings, frozen=True, kw_only=True):
     """Photos of one camera closer together than this belong to one event."""
 
 
+class Videos(Settings, frozen=True, kw_only=True):
+    """Which frames of a video are looked at."""
+
+    every_seconds: Annotated[float, msgspec.Meta(ge=0.01, le=86400)] = 1.0
+    """One frame each."""
+    max_frames: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 60
+    """Of a longer video so many, evenly spread."""
+
+
 class Power(Settings, frozen=True, kw_only=True):
     """How much of the board the device leaves to others."""
 
@@ -137,6 +146,7 @@ class DeviceSettings(Settings, frozen=True, kw_only=True):
     cameras: tuple[Camera, ...] = ()
     models: Models = Models()
     events: Events = Events()
+    videos: Videos = Videos()
     prefilter: Prefilter = "off"
     power: Power = Power()
     uplink: Uplink = Uplink()

@@ -102,8 +102,11 @@ def _text(tags: Tags, tag: int) -> str:
         value = value.decode("latin-1")
     if isinstance(value, int):
         value = str(value)
-    if not isinstance(value, str):
-        return ""
+    return plain(value) if isinstance(value, str) else ""
+
+
+def plain(value: str) -> str:
+    """A text from a file's metadata on one line, without what cannot be shown, at most 64 characters."""
     text = value.split("\0", 1)[0]
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_TEXT_LENGTH]
 
@@ -115,15 +118,25 @@ def _time(main: Tags, details: Tags, mtime_ns: int, zone: ZoneInfo) -> tuple[int
         (main, _CHANGED, _CHANGED_OFFSET),
     ):
         # The offset of `_CHANGED` stands among the details, unlike its time.
-        seconds = _utc_seconds(_text(tags, time_tag), _text(details, offset_tag), zone)
+        seconds = utc_seconds(_text(tags, time_tag), _text(details, offset_tag), zone)
         if seconds is not None:
             return seconds, "exif"
+    return file_time(mtime_ns)
+
+
+def file_time(mtime_ns: int) -> tuple[int | None, TimeSource]:
+    """The time of a file that tells none itself, and where it comes from."""
     seconds = mtime_ns // 1_000_000_000
     return (seconds, "file") if _EARLIEST_S <= seconds < _LATEST_S else (None, "unknown")
 
 
-def _utc_seconds(text: str, offset: str, zone: ZoneInfo) -> int | None:
-    """UTC seconds of a camera's "2021:05:29 03:51:33"; None where that is not credible."""
+def utc_seconds(text: str, offset: str, zone: ZoneInfo) -> int | None:
+    """UTC seconds of a camera's "2021:05:29 03:51:33"; None where that is not credible.
+
+    Args:
+        offset: "+03:00", or nothing where the camera does not say.
+        zone: what its clock is set to then.
+    """
     match = _TIME.match(text)
     if match is None:
         return None
