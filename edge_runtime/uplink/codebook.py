@@ -37,6 +37,8 @@ class Codebook:
     """What inferred, by task: the bundle's name, version and id."""
     time_zone: str = "UTC"
     """The zone to which the cameras' clocks are set."""
+    individuals: tuple[str, ...] = ()
+    """Names of known animals. One name may stand for animals of several labels."""
     body: bytes = field(default=b"", repr=False, compare=False)
     """The document over which the digest goes: as received, so that unknown fields count; made where empty."""
 
@@ -94,6 +96,7 @@ class Codebook:
             labels=document.labels,
             models=document.models,
             time_zone=document.time_zone,
+            individuals=document.individuals,
             body=body,
         )
 
@@ -129,6 +132,18 @@ class Codebook:
         """
         return _name(self.labels, code, "label")
 
+    def individual_number(self, name: str) -> int | None:
+        """The number of an individual; None where it has none."""
+        return self.individuals.index(name) if name in self.individuals else None
+
+    def individual_name(self, number: int) -> str | None:
+        """The name of an individual; None where the codebook names no individuals at all.
+
+        Raises:
+            PayloadError: it names others, but not this one.
+        """
+        return _name(self.individuals, number, "individual") if self.individuals else None
+
     def _document(self) -> bytes:
         document: dict[str, Any] = {
             "v": VERSION,
@@ -139,6 +154,8 @@ class Codebook:
             "models": dict(self.models),
             "time_zone": self.time_zone,
         }
+        if self.individuals:  # Left out where there is none: an update of the program alone makes no new codebook.
+            document["individuals"] = self.individuals
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         try:
             return text.encode("utf-8")
@@ -158,6 +175,7 @@ class _Document(msgspec.Struct):
     labels: tuple[str, ...]
     models: dict[str, str] = {}
     time_zone: str = "UTC"
+    individuals: tuple[str, ...] = ()
 
 
 def _unpack(payload: bytes) -> bytes:

@@ -158,6 +158,7 @@ class Link:
             labels=journal.codes.names("label"),
             models=self._models,
             time_zone=self._time_zone,
+            individuals=journal.codes.names("individual"),
         )
 
     def _introduce(self, client: mqtt.Client, journal: Journal, codebook: Codebook) -> None:

@@ -16,6 +16,7 @@ from edge_runtime.uplink.payload import (
     ClockQuality,
     Envelope,
     EventRecord,
+    Identity,
     LossReason,
     LossRecord,
     Message,
@@ -23,7 +24,7 @@ from edge_runtime.uplink.payload import (
     SpeciesCount,
 )
 from edge_runtime.uplink.sequences import wrap
-from edge_runtime.values import CardReport, Event
+from edge_runtime.values import CardReport, Count, Event
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +80,16 @@ def event_record(event: Event, codebook: Codebook) -> EventRecord:
         time_s=start_s or 0,
         duration_s=(end_s or 0) - (start_s or 0),
         images=event.photos,
-        species=tuple(
-            SpeciesCount(codebook.label_code(entry.label), entry.count, entry.confidence)
-            for entry in event.counts[:MAX_SPECIES]
-        ),
+        species=tuple(_species_count(entry, codebook) for entry in event.counts[:MAX_SPECIES]),
+        review=event.review,
     )
+
+
+def _species_count(entry: Count, codebook: Codebook) -> SpeciesCount:
+    # Who comes after the last number that the payload has travels as one of its label.
+    number = None if entry.individual is None else codebook.individual_number(entry.individual)
+    identity = None if number is None else Identity(number, entry.score)
+    return SpeciesCount(codebook.label_code(entry.label), entry.count, entry.confidence, identity)
 
 
 def _clock(event: Event) -> ClockQuality:

@@ -60,12 +60,12 @@ class LossReason(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A known animal."""
+    """A known animal, one of the label beside which it stands."""
 
     individual: int
-    """0..1023, a number of the gallery."""
+    """0..1023, an individual of the codebook."""
     score: float
-    """0..1."""
+    """0..1, as `values.Individual.score`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class EventRecord:
     images: int
     """Photos, at least 1; 6,144 stands for that many or more."""
     species: tuple[SpeciesCount, ...]
-    """1 to 19, highest confidence first."""
+    """1 to 19, highest confidence first. Labels may repeat: a known animal has an entry of its own."""
     thumbnail: bool = False
     """The device holds a small picture that can be asked for."""
     review: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from edge_runtime.uplink.payload import (
@@ -16,6 +18,7 @@ from edge_runtime.uplink.payload import (
     MessageType,
     SpeciesCount,
 )
+from edge_runtime.values import Count, Event
 
 fractions = st.floats(0, 1)
 times = st.integers(WIRE_EPOCH_S - 2**31, WIRE_EPOCH_S + 2**31 - 1)
@@ -51,6 +54,30 @@ cards = st.builds(
     videos=counters,
 )
 losses = st.builds(LossRecord, time_s=times, count=st.integers(1, 32767), reason=st.integers(0, 15))
+
+
+CAMERAS, LABELS = ("waterhole", "bridge"), ("animal", "leopard", "lion")
+INDIVIDUALS = tuple(f"F{number}" for number in range(1, 1025))
+
+counts = st.builds(
+    Count,
+    label=st.sampled_from(LABELS),
+    count=st.integers(1, 270),
+    confidence=fractions,
+    individual=st.none() | st.sampled_from([*INDIVIDUALS[:5], INDIVIDUALS[-1], "who has no number"]),
+    score=fractions,
+)
+summaries = st.builds(
+    Event,
+    camera=st.sampled_from(CAMERAS),
+    start_s=times,
+    end_s=st.none(),
+    time_source=st.sampled_from(["exif", "file"]),
+    photos=st.integers(1, 6),
+    counts=st.lists(counts, min_size=1, max_size=22).map(tuple),
+    review=st.booleans(),
+).map(lambda event: replace(event, end_s=event.start_s))
+"""Events as a device has them, named after CAMERAS, LABELS and INDIVIDUALS, and an individual without number."""
 
 
 @st.composite

@@ -29,11 +29,11 @@ def packed(**changes: object) -> bytes:
     return zlib.compress(json.dumps({**json.loads(BOOK.body), **changes}).encode())
 
 
-@given(names, names, st.dictionaries(st.sampled_from(["detector", "classifier"]), st.text("ab 1.", max_size=9)))
+@given(names, names, names, st.dictionaries(st.sampled_from(["detector", "classifier"]), st.text("ab 1.", max_size=9)))
 def test_a_codebook_comes_back_with_its_digest(
-    cameras: tuple[str, ...], labels: tuple[str, ...], models: dict[str, str]
+    cameras: tuple[str, ...], labels: tuple[str, ...], individuals: tuple[str, ...], models: dict[str, str]
 ) -> None:
-    book = Codebook("cam-1", "00ff00ff00ff00ff", cameras, labels, models)
+    book = Codebook("cam-1", "00ff00ff00ff00ff", cameras, labels, models, individuals=individuals)
     got = Codebook.from_bytes(book.to_bytes())
     assert got == book
     assert (got.digest, got.wire_id, got.tiny_id) == (book.digest, book.wire_id, book.tiny_id)
@@ -67,6 +67,20 @@ def test_names_and_codes_lead_to_each_other_and_a_missing_one_is_a_payload_error
     ):
         with pytest.raises(PayloadError, match="the codebook has"):
             missing()
+
+
+def test_individuals_have_numbers_and_one_that_has_none_is_no_error() -> None:
+    known = replace(BOOK, individuals=("F12", "Nala"), body=b"")
+    assert [known.individual_number(name) for name in ("F12", "Nala", "F13")] == [0, 1, None]
+    assert [known.individual_name(number) for number in (0, 1)] == ["F12", "Nala"]
+    with pytest.raises(PayloadError, match="2 individuals"):
+        known.individual_name(2)
+
+
+def test_a_codebook_of_a_device_that_knows_no_individuals_is_what_it_was_before_there_were_any() -> None:
+    assert "individuals" not in json.loads(BOOK.body)
+    assert Codebook.from_bytes(packed()).individuals == ()
+    assert BOOK.individual_name(7) is None
 
 
 @pytest.mark.parametrize("envelope", Envelope)
@@ -127,6 +141,7 @@ def test_no_flipped_bit_changes_what_a_codebook_says() -> None:
         {"epoch": "0123456789abcdef\n"},
         {"cameras": "waterhole"},
         {"labels": [1, 2]},
+        {"individuals": {"F12": 0}},
         {"models": ["x"]},
         {"v": "1"},
         {"v": None},

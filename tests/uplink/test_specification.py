@@ -14,11 +14,13 @@ from edge_runtime.errors import PayloadError, UnknownPayloadError
 from edge_runtime.station.explain import Example, examples
 from edge_runtime.uplink import codec, records, scales
 from edge_runtime.uplink.ack import Ack
+from edge_runtime.uplink.bits import BitWriter
 from edge_runtime.uplink.payload import (
     CardRecord,
     ClockQuality,
     Envelope,
     EventRecord,
+    Identity,
     LossRecord,
     Message,
     MessageType,
@@ -66,7 +68,7 @@ def test_the_specification_has_a_vector_for_each_type_envelope_and_clock_quality
     assert {m.envelope for m in shown} == set(Envelope)
     assert {m.clock for m in shown} == set(ClockQuality)
     assert {example.name for example in examples()} == set(VALUES)
-    assert (len(MESSAGES), len(ACKS), len(BAD)) == (9, 3, 12)
+    assert (len(MESSAGES), len(ACKS), len(BAD)) == (10, 3, 12)
 
 
 @pytest.mark.parametrize("example", MESSAGES, ids=by_name)
@@ -126,18 +128,44 @@ def test_the_scales_follow_their_formulas() -> None:
     assert tuple(c if c < 4 else int(4 * 21600 ** ((c - 4) / 27) + 0.5) for c in range(32)) == scales.DURATIONS_S
 
 
-def spaced(count: int) -> list[EventRecord]:
-    return [EventRecord(3, RECEIVED_S + 700 * i, 12, 5, (SpeciesCount(7, 3, 0.93),)) for i in range(count)]
+UNKNOWN, KNOWN = SpeciesCount(7, 3, 0.93), SpeciesCount(7, 1, 0.93, Identity(11, 0.86))
+
+
+def spaced(count: int, *entries: SpeciesCount) -> list[EventRecord]:
+    return [EventRecord(3, RECEIVED_S + 700 * i, 12, 5, entries or (UNKNOWN,)) for i in range(count)]
 
 
 def test_the_sizes_of_the_specification_are_those_of_the_codec() -> None:
-    def size(count: int, envelope: Envelope) -> int:
-        found: tuple[Record, ...] = tuple(spaced(count))
+    def size(count: int, envelope: Envelope, entry: SpeciesCount) -> int:
+        found: tuple[Record, ...] = tuple(spaced(count, entry))
         return len(codec.encode(Message(envelope, MessageType.EVENTS, 4, 9, ClockQuality.CAMERA, found)))
 
-    tiny = size(1, Envelope.TINY)
-    assert f"| tiny | {tiny} | - |" in TEXT
-    assert f"| standard | {size(1, Envelope.STANDARD)} | {size(10, Envelope.STANDARD)} |" in TEXT
+    for entry, tiny, standard in (
+        (UNKNOWN, "tiny", "standard"),
+        (KNOWN, "tiny, the animal known", "standard, the animals known"),
+    ):
+        assert f"| {tiny} | {size(1, Envelope.TINY, entry)} | - |" in TEXT
+        one, ten = (size(count, Envelope.STANDARD, entry) for count in (1, 10))
+        assert f"| {standard} | {one} | {ten} |" in TEXT
+
+
+def test_a_known_animal_and_a_further_entry_cost_the_bits_that_the_specification_says() -> None:
+    def bits(*entries: SpeciesCount) -> int:
+        writer = BitWriter()
+        records.write_event(writer, spaced(1, *entries)[0])
+        whole, _, held = writer.mark()
+        return 8 * whole + held
+
+    assert bits(KNOWN) - bits(UNKNOWN) == 13
+    assert bits(KNOWN, UNKNOWN) - bits(KNOWN) == 17
+    assert "A known animal costs 13 bits more, a further entry 17." in TEXT
+
+
+def test_a_label_repeats_in_the_vector_of_a_known_animal_beside_unknown_ones() -> None:
+    (record,) = sent("known beside unknown").records
+    assert isinstance(record, EventRecord) and record.review
+    assert {entry.code for entry in record.species} == {7}
+    assert [entry.identity and entry.identity.individual for entry in record.species] == [11, None, 30]
 
 
 def test_the_events_that_a_link_carries_in_one_message_are_those_of_the_specification() -> None:
