@@ -38,9 +38,9 @@ class JournalReader:
     def device(self) -> str:
         return str(self._connection.execute("SELECT value FROM meta WHERE key = 'device'").fetchone()[0])
 
-    def results(self) -> Iterator[Result]:
-        """Every file with its outcome, ordered by path; in bounded memory, as often as one likes."""
-        return results.stream(self._connection)
+    def results(self, *, by_event: bool = False) -> Iterator[Result]:
+        """Every file with its outcome, as `results.stream`; in bounded memory, as often as one likes."""
+        return results.stream(self._connection, by_event=by_event)
 
     def runs(self) -> tuple[Run, ...]:
         """With what its photos were read, oldest first."""

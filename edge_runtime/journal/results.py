@@ -50,14 +50,19 @@ class Result:
     """What a person said, if one did."""
 
 
-def stream(connection: sqlite3.Connection) -> Iterator[Result]:
-    """Every file with its outcome, ordered by path; in bounded memory."""
+def stream(connection: sqlite3.Connection, *, by_event: bool = False) -> Iterator[Result]:
+    """Every file with its outcome, ordered by path; in bounded memory.
+
+    Args:
+        by_event: failures first, then event after event, each by time; files that show the same picture stand together.
+    """
     runs = Runs(connection).all()
+    order = "photo.event_id, photo.captured_s, photo.id, file.duplicate, file.path" if by_event else "file.path"
     rows = connection.execute(
         "SELECT file.path, file.failure, file.video, file.duplicate, file.photo_id, file.problem AS file_problem, "
         "photo.*, event.start_s, event.end_s, answer.species AS answer "
         "FROM file LEFT JOIN photo ON photo.id = file.photo_id LEFT JOIN event ON event.id = photo.event_id "
-        "LEFT JOIN answer ON answer.sha256 = photo.sha256 ORDER BY file.path"
+        f"LEFT JOIN answer ON answer.sha256 = photo.sha256 ORDER BY {order}"
     )
     for row in rows:
         yield _failure(row) if row["failure"] is not None else _result(connection, row, runs)
