@@ -206,6 +206,7 @@ def _field(work: Path) -> Iterator[_Field]:
         "cards": {"root": "card"},
         "time_zone": "UTC",
         "events": {"gap_seconds": GAP_S},
+        "repeats": "off",  # the same pictures come again and again
         "uplink": {"port": port},
     }
     (work / "device.yaml").write_text(yaml.safe_dump(document))

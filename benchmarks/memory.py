@@ -155,6 +155,7 @@ def measure(work: Path, detector: str, photos: int, megapixels: float) -> Result
         "data": "device",
         "cards": {"root": "card"},
         "time_zone": "UTC",
+        "repeats": "off",  # the same pictures come again and again
         "models": {"detector": str(Path(detector).resolve()) if detector != "default" else detector},
         "uplink": {"port": port},
     }

@@ -75,4 +75,5 @@ def rules(settings: DeviceSettings, detector: Detector) -> Rules:
         confident=detector.bundle.manifest.thresholds.confident if chosen is None else chosen,
         decode=settings.models.decode,
         prefilter=settings.prefilter,
+        repeats=None if settings.repeats == "off" else settings.repeats,
     )

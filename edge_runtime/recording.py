@@ -130,7 +130,7 @@ class Recorder:
         journal.codes.add("camera", [photo.camera])
         event_id = self._event_for(photo)
         journal.events.extend(event_id, photo.capture.time_s)
-        journal.ledger.add_photo(
+        photo_id = journal.ledger.add_photo(
             photo,
             seen.detections,
             empty=empty,
@@ -139,6 +139,8 @@ class Recorder:
             now_s=int(self._now()),
             run_id=self._run_id,
         )
+        if self._rules.repeats is not None:
+            journal.repeats.note(photo_id, self._rules.repeats, confident=self._rules.confident)
         return Outcome.EMPTY if empty else Outcome.FOUND
 
     def _event_for(self, photo: Photo) -> int:

@@ -15,6 +15,7 @@ from edge_runtime.journal.codes import Codes
 from edge_runtime.journal.event_log import EventLog
 from edge_runtime.journal.ledger import Ledger
 from edge_runtime.journal.outbox import Outbox
+from edge_runtime.journal.repeats import Repeats
 from edge_runtime.journal.runs import Runs
 from edge_runtime.journal.schema import MIGRATIONS
 
@@ -38,6 +39,7 @@ class Journal:
         self.codes = Codes(self._connection)
         self.reports = CardReports(self._connection)
         self.runs = Runs(self._connection)
+        self.repeats = Repeats(self._connection)
         try:
             self._name_once(device)
         except sqlite3.Error as error:

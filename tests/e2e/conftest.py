@@ -76,6 +76,7 @@ class Field:
                     "cards": {"root": "card", "rescan_seconds": 1, "settle_seconds": 1},
                     "time_zone": "UTC",
                     "models": {"detector": str(detector), "classifier": "none", "threads": 1},
+                    "repeats": "off",  # the plan's animals know sixteen places
                     "uplink": {
                         "port": self.broker.port,
                         "ack_timeout_seconds": 2,
