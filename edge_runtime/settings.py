@@ -80,6 +80,17 @@ class Events(Settings, frozen=True, kw_only=True):
     """Photos of one camera closer together than this belong to one event."""
 
 
+class Repeats(Settings, frozen=True, kw_only=True):
+    """When what is found in the same place of a camera's view is held back: a branch, not an animal."""
+
+    iou: Annotated[float, msgspec.Meta(ge=0.5, le=1)] = 0.9
+    """Two boxes are the same place from this IoU on."""
+    times: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 20
+    """Events in which it has to be found."""
+    area: Fraction = 0.2
+    """A box with a larger share of the photo is never held back."""
+
+
 class Videos(Settings, frozen=True, kw_only=True):
     """Which frames of a video are looked at."""
 
@@ -113,17 +124,6 @@ class Broker(Settings, frozen=True, kw_only=True):
     user: str | None = None
     password_file: str | None = None
     tls: Tls | None = None
-class Repeats(Settings, frozen=True, kw_only=True):
-    """When what is found in the same place of a camera's view is held back: a branch, not an animal."""
-
-    iou: Annotated[float, msgspec.Meta(ge=0.5, le=1)] = 0.9
-    """Two boxes are the same place from this IoU on."""
-    times: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 20
-    """Events in which it has to be found."""
-    area: Fraction = 0.2
-    """A box with a larger share of the photo is never held back."""
-
-
     keepalive_seconds: Annotated[int, msgspec.Meta(ge=5, le=65535)] = 60
 
 
@@ -159,6 +159,7 @@ class DeviceSettings(Settings, frozen=True, kw_only=True):
     events: Events = Events()
     videos: Videos = Videos()
     prefilter: Prefilter = "off"
+    repeats: Repeats | Literal["off"] = Repeats()
     power: Power = Power()
     uplink: Uplink = Uplink()
 
@@ -192,7 +193,6 @@ def read_device(file: Path) -> DeviceSettings:
     settings = checked_yaml.read(file, DeviceSettings)
     _check_zone(settings.time_zone, file)
     _check_broker(settings.uplink, file, "uplink")
-    repeats: Repeats | Literal["off"] = Repeats()
     for index, camera in enumerate(settings.cameras):
         if (camera.folder is None) == (camera.serial is None):
             raise checked_yaml.error_at(file, f"cameras.{index}", "give either 'folder' or 'serial'")
