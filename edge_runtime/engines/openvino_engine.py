@@ -101,8 +101,8 @@ def import_quietly() -> Any:
 def _core() -> Any:
     """The one `openvino.Core` of this process.
 
-    The CPU plugin of each gives its thread another stack for signals and, when it goes, the one from before. That one is
-    gone where an older Core went first: the next signal that Python handles would be a segmentation fault.
+    Each one's CPU plugin gives its thread another stack for signals and, when it goes, the one from before. Where an
+    older core went first that one is gone, and the next signal that Python handles would be a segmentation fault.
     """
     return import_quietly().Core()
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from edge_runtime.engines import tensorrt_progress
 from edge_runtime.engines.engine_cache import Facts
 from edge_runtime.engines.tensorrt_cuda import Gpu
 from edge_runtime.engines.tensorrt_progress import Report
-from edge_runtime.engines.tensorrt_runtime import RTX, Runtime
+from edge_runtime.engines.tensorrt_runtime import Runtime
 from edge_runtime.errors import EngineError
 
 NAME = "tensorrt"
@@ -22,6 +25,9 @@ BATCH = 1
 """Of a graph with a free batch, in the only optimization profile: the device looks at one picture at a time."""
 WORKSPACE = 1 << 30
 """Bytes that a layer may take for a while. By default all of the GPU's, which on a Jetson is the board's own memory."""
+TOO_LITTLE_MEMORY = "close other programs, or take a smaller variant"
+_LONGEST_LAST_WORDS = 400
+_log = logging.getLogger(__name__)
 
 
 def facts(runtime: Runtime, gpu: Gpu, graph_sha256: str) -> Facts:
@@ -44,85 +50,89 @@ def facts(runtime: Runtime, gpu: Gpu, graph_sha256: str) -> Facts:
     }
 
 
-def build(runtime: Runtime, graph: Path, *, input_name: str, capability: tuple[int, int], report: Report) -> bytes:
-    """Parse `graph` and build an engine for a GPU of `capability`.
+def build(
+    runtime: Runtime, graph: Path, *, input_name: str, capability: tuple[int, int], report: Report, folder: Path
+) -> bytes:
+    """Have a process of its own (tensorrt_child.py) parse `graph` and build an engine for a GPU of `capability`.
+
+    What TensorRT takes for that, gigabytes on occasion, is gone with the process, and so is what can go wrong in it.
+    Whatever ends this call or this program ends the process too.
+
+    Args:
+        folder: where the engine lies, without a name, until it is read.
 
     Raises:
-        EngineError: it is refused, names the nodes; or TensorRT cannot build it, or has not enough memory.
-        KeyboardInterrupt: the user ended it.
+        EngineError: the graph is refused, names the nodes; or TensorRT cannot build it, has not enough memory, or
+            crashed.
     """
-    trt = runtime.trt
-    runtime.complaints.clear()
-    try:
-        builder = trt.Builder(runtime.logger)
-    except TypeError as error:  # the bindings' word for a constructor that gave nothing
-        raise EngineError(NAME, graph, f"TensorRT cannot start: {why(runtime)}") from error
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, runtime.logger)
-    if not parser.parse_from_file(str(graph)):
-        raise EngineError(NAME, graph, _refused(runtime, parser))
-    names = [network.get_input(place).name for place in range(network.num_inputs)]
-    if names != [input_name]:
-        raise EngineError(NAME, graph, f"has the inputs {names}, the bundle names '{input_name}'")
-    config = builder.create_builder_config()
-    # What the graph keeps in float32 is to be as exact as where it was proven.
-    config.clear_flag(trt.BuilderFlag.TF32)
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
-    if runtime.package == RTX:
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(runtime.target(capability), 0)
-    image = network.get_input(0)
-    _set_profile(builder, config, image, graph)
-    watching = tensorrt_progress.monitor(trt, report)
-    config.progress_monitor = watching
-    with _interruptible(watching):
-        engine = builder.build_serialized_network(network, config)
-    if watching.stopped is not None:
-        raise watching.stopped
-    if engine is None:
-        raise EngineError(NAME, graph, f"no engine can be built: {why(runtime)}")
-    return bytes(engine)
+    with ExitStack() as files:
+        try:
+            engine, words = (files.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in range(2))
+            process = _started(runtime, graph, input_name, capability, engine, words)
+        except OSError as error:
+            raise EngineError(NAME, graph, f"no process to build it can be started: {error.strerror}") from error
+        told = _followed(process, report)
+        said = _read(words).decode("utf-8", "replace").splitlines()
+        for line in said:
+            _log.debug("%s", line)
+        if "problem" in told:
+            raise EngineError(NAME, graph, told["problem"])
+        if "built" not in told:
+            raise EngineError(NAME, graph, _why_it_ended(process.returncode, said))
+        return _read(engine)
 
 
-@contextmanager
-def _interruptible(watching: Any) -> Iterator[None]:
-    """Have Ctrl-C end the build at its next step: raised in the middle of TensorRT's own code it would crash."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # which alone gets signals
-        return
-
-    def note(*_: object) -> None:
-        watching.stopped = KeyboardInterrupt()
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
-
-
-def _set_profile(builder: Any, config: Any, image: Any, graph: Path) -> None:
-    batch, *rest = image.shape
-    if any(size < 0 for size in rest):
-        raise EngineError(NAME, graph, f"its input has the shape {(batch, *rest)}: only the batch may be free")
-    if batch == -1:
-        profile = builder.create_optimization_profile()
-        shape = (BATCH, *rest)
-        profile.set_shape(image.name, shape, shape, shape)
-        config.add_optimization_profile(profile)
+def _started(
+    runtime: Runtime, graph: Path, input_name: str, capability: tuple[int, int], engine: IO[bytes], words: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "edge_runtime.engines.tensorrt_child", runtime.package, str(graph), input_name]
+    command += [*map(str, capability), str(engine.fileno()), str(os.getpid())]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=words,
+        pass_fds=[engine.fileno()],
+        # Ctrl-C on the terminal is for us, who end the process: Python's own handler waits for TensorRT's call to end.
+        start_new_session=True,
+    )
 
 
-def _refused(runtime: Runtime, parser: Any) -> str:
-    errors = [parser.get_error(place) for place in range(parser.num_errors)]
-    told = [
-        f"'{error.node_name()}' ({error.node_operator()}): {(error.desc().splitlines() or [''])[0]}"
-        for error in errors[:3]
-    ]
-    more = [f"and {len(errors) - 3} more"] if len(errors) > 3 else []
-    return f"TensorRT {runtime.version} refuses the graph: {'; '.join(told + more)}; export the bundle again"
+def _followed(process: subprocess.Popen[bytes], report: Report) -> dict[str, Any]:
+    """Report the progress of the process, which has ended on return.
+
+    Returns the last that it told (tensorrt_child.py); empty for nothing.
+    """
+    told: dict[str, Any] = {}
+    assert process.stdout is not None
+    with process.stdout as lines:
+        try:
+            for line in lines:
+                told = json.loads(line)
+                if "share" in told:
+                    report(told["share"], told["phase"])
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            process.wait()
+    return told
+
+
+def _read(stream: IO[bytes]) -> bytes:
+    stream.seek(0)
+    return stream.read()
+
+
+def _why_it_ended(code: int, said: list[str]) -> str:
+    if code == -signal.SIGKILL:
+        return f"TensorRT was killed (SIGKILL) while it built, most likely for want of memory; {TOO_LITTLE_MEMORY}"
+    names = {-number.value: number.name for number in signal.Signals}
+    how = f"crashed ({names.get(code, f'signal {-code}')})" if code < 0 else f"ended with exit code {code}"
+    last = " ".join(" ".join(said).split())[-_LONGEST_LAST_WORDS:]
+    return f"TensorRT {how} while it built; its last words: {last or 'none'}"
 
 
 def why(runtime: Runtime) -> str:
     """What TensorRT said of its last failure, and what to do where memory was too little."""
-    advice = "; close other programs, or take a smaller variant" if runtime.complaints.of_memory else ""
-    return f"{runtime.complaints}{advice}"
+    return f"{runtime.complaints}; {TOO_LITTLE_MEMORY}" if runtime.complaints.of_memory else str(runtime.complaints)

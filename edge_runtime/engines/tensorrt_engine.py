@@ -33,7 +33,6 @@ class TensorRtEngine:
         """
         try:
             driver = tensorrt_cuda.driver()
-            driver.enter()
             gpu = driver.gpu()
             runtime = tensorrt_runtime.load(gpu.capability)
             size, sha256 = _measured(graph)
@@ -42,11 +41,19 @@ class TensorRtEngine:
             def build() -> bytes:
                 with shown(f"building the TensorRT engine of {graph.name} for {gpu.name}, once") as report:
                     return tensorrt_build.build(
-                        runtime, graph, input_name=input_name, capability=gpu.capability, report=report
+                        runtime,
+                        graph,
+                        input_name=input_name,
+                        capability=gpu.capability,
+                        report=report,
+                        folder=cache.folder,
                     )
 
             cache = EngineCache(cache_folder())
-            engine = deserialized(runtime, cache.engine(facts, build, needs=size))
+            serialized = cache.engine(facts, build, needs=size)
+            # Not before: the build can use the memory that this takes.
+            driver.enter()
+            engine = deserialized(runtime, serialized)
             if engine is None and not runtime.complaints.of_memory:
                 # TensorRT knows more of what an engine depends on than we do.
                 cache.discard(facts)

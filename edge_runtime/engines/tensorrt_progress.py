@@ -97,32 +97,21 @@ def _lines(title: str, clock: Callable[[], float]) -> Report:
 
 
 def monitor(trt: Any, report: Report) -> Any:
-    """A `trt.IProgressMonitor` that reports, and ends the build when the user does.
-
-    Its `stopped` is what ended it (KeyboardInterrupt, SystemExit), to be raised again by whoever called TensorRT: its
-    bindings swallow what is raised in here.
-    """
+    """A `trt.IProgressMonitor` that reports."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
-            self.stopped: BaseException | None = None
             self._phases = Phases(report)
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-            self._told(self._phases.start, phase_name, parent_phase, num_steps)
+            self._phases.start(phase_name, parent_phase, num_steps)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            self._told(self._phases.step, phase_name, step)
-            return self.stopped is None
+            self._phases.step(phase_name, step)
+            return True
 
         def phase_finish(self, phase_name: str) -> None:
-            self._told(self._phases.finish, phase_name)
-
-        def _told(self, tell: Callable[..., None], *arguments: Any) -> None:
-            try:
-                tell(*arguments)
-            except (KeyboardInterrupt, SystemExit) as error:
-                self.stopped = error
+            self._phases.finish(phase_name)
 
     return Monitor()

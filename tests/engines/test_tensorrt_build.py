@@ -15,11 +15,14 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
+import time
 from importlib import util
 from pathlib import Path
 
 import onnx
+import psutil
 import pytest
 from onnx import TensorProto, helper
 
@@ -57,7 +60,23 @@ def nobody(share: float, phase: str) -> None:
 
 
 def built(runtime: Runtime, graph: Path, report: Report = nobody, input_name: str = "image") -> bytes:
-    return tensorrt_build.build(runtime, graph, input_name=input_name, capability=GPU.capability, report=report)
+    folder = Path(tempfile.gettempdir())
+    return tensorrt_build.build(
+        runtime, graph, input_name=input_name, capability=GPU.capability, report=report, folder=folder
+    )
+
+
+def builders(program: psutil.Process) -> list[psutil.Process]:
+    """The processes that build for `program`."""
+    return [child for child in program.children() if "edge_runtime.engines.tensorrt_child" in child.cmdline()]
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        # The system's first process may be slow to bury what it inherits.
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.parametrize("name", ["tensorrt-fp16", "tensorrt-int8"])
@@ -118,20 +137,63 @@ def test_a_graph_whose_height_is_free_is_refused(runtime: Runtime, graph: Path) 
         built(runtime, graph)
 
 
-def test_ctrl_c_ends_a_build(runtime: Runtime) -> None:
-    told = 0
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (signal.SIGKILL, r"float\.onnx: tensorrt: TensorRT was killed \(SIGKILL\).* memory; close other programs"),
+        (signal.SIGSEGV, r"float\.onnx: tensorrt: TensorRT crashed \(SIGSEGV\) while it built"),
+    ],
+)
+def test_a_builder_that_is_killed_or_crashes_is_an_error_that_says_so(
+    number: signal.Signals, told: str, runtime: Runtime
+) -> None:
+    ended: list[psutil.Process] = []
 
-    def press(share: float, phase: str) -> None:
-        nonlocal told
-        told += 1
-        if told == 5:
-            signal.raise_signal(signal.SIGINT)
+    def end_it(share: float, phase: str) -> None:
+        if not ended:
+            ended.extend(builders(psutil.Process()))
+            ended[0].send_signal(number)
 
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        built(runtime, DETECTOR, press)
-    assert told < 20
-    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(EngineError, match=told):
+        built(runtime, DETECTOR, end_it)
+
+
+def test_a_builder_that_cannot_even_start_is_an_error_with_its_last_words(runtime: Runtime, graph: Path) -> None:
+    nowhere = dataclasses.replace(runtime, package="tensorrt_that_nobody_has")
+    with pytest.raises(EngineError, match=r"ended with exit code 1.*No module named 'tensorrt_that_nobody_has'"):
+        built(nowhere, graph)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_program_that_is_ended_while_an_engine_is_built_leaves_no_builder(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from edge_runtime.engines import tensorrt_build, tensorrt_runtime\n"
+        f"tensorrt_build.build(tensorrt_runtime.imported('{RTX}'), Path(sys.argv[1]), input_name='image',\n"
+        "    capability=(8, 6), report=lambda share, phase: print(share, flush=True), folder=Path(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-c", code, str(DETECTOR), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT) as program:
+        assert program.stdout is not None and program.stdout.readline() == b"0.0\n"
+        (builder,) = builders(psutil.Process(program.pid))
+        # It is not to end because it is done.
+        builder.suspend()
+        program.send_signal(number)
+        try:
+            assert program.wait(timeout=60) == -number
+        finally:
+            program.kill()
+    for _ in range(300):
+        if not alive(builder):
+            break
+        time.sleep(0.1)
+    else:
+        builder.kill()
+        pytest.fail("the builder lives on")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_terminal_progress_is_lines_in_the_log(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
@@ -161,11 +223,11 @@ def test_on_a_terminal_progress_is_a_bar(tmp_path: Path) -> None:
         "from edge_runtime.engines.tensorrt_progress import shown\n"
         "with shown('building it') as report:\n"
         f"    tensorrt_build.build(tensorrt_runtime.imported('{RTX}'), Path(sys.argv[1]), input_name='image',\n"
-        "        capability=(8, 6), report=report)\n"
+        "        capability=(8, 6), report=report, folder=Path(sys.argv[2]))\n"
     )
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    ran = subprocess.Popen([sys.executable, "-c", code, str(DETECTOR)], stderr=theirs, cwd=ROOT)
+    ran = subprocess.Popen([sys.executable, "-c", code, str(DETECTOR), str(tmp_path)], stderr=theirs, cwd=ROOT)
     os.close(theirs)
     drawn = b""
     try:
@@ -256,7 +318,7 @@ def test_of_two_processes_that_want_the_same_engine_one_builds_and_both_get_it(t
         "def build():\n"
         "    (folder / f'built-{os.getpid()}').touch()\n"
         "    return tensorrt_build.build(runtime, Path(sys.argv[2]), input_name='image', capability=GPU.capability,\n"
-        "        report=lambda share, phase: None)\n"
+        "        report=lambda share, phase: None, folder=folder)\n"
         "print('ready', flush=True), sys.stdin.read()\n"
         "cache = EngineCache(folder / 'engines')\n"
         "engine = cache.engine(tensorrt_build.facts(runtime, GPU, SHA256), build)\n"
