@@ -7,6 +7,8 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 from edge_runtime.errors import CardGoneError, IncompletePhotoError, PhotoError, UnreadablePhotoError
@@ -19,6 +21,8 @@ MAX_BYTES = 128 * 1024 * 1024
 # NONBLOCK: neither must a pipe stop us for ever.
 _PLAIN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _DEVICE_GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN, errno.ENOMEDIUM})
+_BLOCK = 1 << 20
+_CHANGED = "changed while it was read"
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 
@@ -31,11 +35,36 @@ def read(stamp: FileStamp, *, max_bytes: int = MAX_BYTES) -> bytes:
         UnreadablePhotoError: larger than `max_bytes`, or no plain file.
         PhotoError: the system refuses this one file, in the system's words; not final.
     """
-    file = stamp.full_path
+    with opened(stamp, max_bytes=max_bytes) as stream:
+        # One byte more than it should have: a file that grew shows itself even where its time does not.
+        data = stream.read(stamp.size + 1)
+        if len(data) != stamp.size:
+            raise IncompletePhotoError(stamp.full_path, _CHANGED)
+        return data
+
+
+@contextlib.contextmanager
+def opened(stamp: FileStamp, *, max_bytes: int | None = None) -> Iterator[FileIO]:
+    """The file, open for reading without a buffer of ours: it is as the scan saw it, and still is at the end.
+
+    Raises:
+        IncompletePhotoError: it changed since the scan, or while it was open.
+        CardGoneError, UnreadablePhotoError, PhotoError: as `read`; whatever the caller's reading met included.
+    """
     try:
-        handle = os.open(file, _PLAIN)
+        handle = os.open(stamp.full_path, _PLAIN)
         try:
-            return _read_unchanged(handle, stamp, max_bytes)
+            before = os.fstat(handle)
+            if not stat.S_ISREG(before.st_mode):
+                raise UnreadablePhotoError(stamp.full_path, "no plain file")
+            if max_bytes is not None and before.st_size > max_bytes:
+                raise UnreadablePhotoError(stamp.full_path, f"larger than {max_bytes // 2**20} MiB")
+            if (before.st_size, before.st_mtime_ns) != (stamp.size, stamp.mtime_ns):
+                raise IncompletePhotoError(stamp.full_path, "changed since it was scanned")
+            yield FileIO(handle, closefd=False)
+            after = os.fstat(handle)
+            if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                raise IncompletePhotoError(stamp.full_path, _CHANGED)
         finally:
             os.close(handle)
     except OSError as error:
@@ -44,8 +73,8 @@ def read(stamp: FileStamp, *, max_bytes: int = MAX_BYTES) -> bytes:
 
 def announce(stamp: FileStamp) -> None:
     """Have the system fetch the file from the card meanwhile; what is wrong with it, `read` will say."""
-    if not hasattr(os, "posix_fadvise"):
-        return
+    if not hasattr(os, "posix_fadvise") or stamp.size > MAX_BYTES:
+        return  # a long video would drive out of memory what is needed sooner
     with contextlib.suppress(OSError):
         handle = os.open(stamp.full_path, _PLAIN)
         try:
@@ -54,25 +83,22 @@ def announce(stamp: FileStamp) -> None:
             os.close(handle)
 
 
+def file_hash(stream: FileIO) -> bytes:
+    """SHA-256 (32 bytes) of all that is in the open file, block by block.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest, block = hashlib.sha256(), bytearray(_BLOCK)
+    stream.seek(0)
+    while count := stream.readinto(block):
+        digest.update(memoryview(block)[:count])
+    return digest.digest()
+
+
 def picture_hash(data: bytes, end: int) -> bytes:
     """SHA-256 (32 bytes) of the picture `data[:end]`; what a camera appends after its end does not count."""
     return hashlib.sha256(memoryview(data)[:end]).digest()
-
-
-def _read_unchanged(handle: int, stamp: FileStamp, max_bytes: int) -> bytes:
-    before = os.fstat(handle)
-    if not stat.S_ISREG(before.st_mode):
-        raise UnreadablePhotoError(stamp.full_path, "no plain file")
-    if before.st_size > max_bytes:
-        raise UnreadablePhotoError(stamp.full_path, f"larger than {max_bytes // 2**20} MiB")
-    if (before.st_size, before.st_mtime_ns) != (stamp.size, stamp.mtime_ns):
-        raise IncompletePhotoError(stamp.full_path, "changed since it was scanned")
-    # One byte more than it should have: a file that grew shows itself even where its time does not.
-    data = os.read(handle, stamp.size + 1)
-    after = os.fstat(handle)
-    if len(data) != stamp.size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise IncompletePhotoError(stamp.full_path, "changed while it was read")
-    return data
 
 
 def _explain(error: OSError, stamp: FileStamp) -> CardGoneError | PhotoError:

@@ -12,7 +12,7 @@ stands in it, and only containers and codecs that cameras write are tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -24,8 +24,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from edge_runtime.errors import IncompletePhotoError, PhotoError, StoppedError, UnreadablePhotoError
-from edge_runtime.intake import video_capture, video_plan
+from edge_runtime.intake import video_capture, video_ends, video_plan
 from edge_runtime.intake.exif import plain
+from edge_runtime.intake.video_ends import End
 from edge_runtime.intake.video_plan import SLACK_S, Plan, Timing
 from edge_runtime.settings import Videos
 from edge_runtime.values import Capture, Footage, Frame, Pixels
@@ -108,7 +109,7 @@ class Video:
         self._av, self._damaged = av, av.FFmpegError
         self._stream, self._file, self._sampling = stream, file, sampling
         self._max_pixels = min(max_pixels, MAX_FRAME_PIXELS)
-        self._max_packets = _SOME_PACKETS + size // _BYTES_PER_PACKET
+        self._size = size
         self._enough, self._stopped = enough, stopped
         self._problems: list[str] = []
         self._taken: list[int] = []
@@ -146,9 +147,7 @@ class Video:
             StoppedError: `stopped` said so.
             OSError: the file could not be read.
         """
-        if self._plan is not None:
-            yield from self._planned(self._plan)
-        if not self._taken:
+        if self._plan is None or not (yield from self._planned(self._plan)):
             yield from self._counted()
         if not self._taken:
             raise UnreadablePhotoError(self._file, "not one of its frames can be decoded")
@@ -177,7 +176,11 @@ class Video:
         stated_s = stream.duration * tick if stream.duration else (container.duration or 0) / self._av.time_base
         if timing.duration_s < stated_s * (1 - _SHORT) - _SHORT:
             self._problem(f"ends after {timing.duration_s:.1f} of {stated_s:.1f} s")
-        return timing, video_plan.plan(times, keys, timing, self._sampling)
+        elif video_ends.find(self._stream, self._size) is End.MISSING:
+            self._problem("its end is missing")
+        # AVI has no times, only an order, and that is not the one in which frames are shown where a codec looks ahead.
+        ordered = container.format.name != "avi" or not stream.codec_context.has_b_frames
+        return timing, video_plan.plan(times, keys, timing, self._sampling) if ordered else None
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         self.close()
@@ -214,7 +217,7 @@ class Video:
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
         """Up to the end, or to where the file is so damaged that nothing can be found after it."""
         packets = container.demux(stream)
-        for _ in range(self._max_packets):
+        for _ in range(_SOME_PACKETS + self._size // _BYTES_PER_PACKET):
             if self._stopped():
                 raise StoppedError(self._file)
             try:
@@ -225,11 +228,12 @@ class Video:
                 yield packet
         self._problem("more frames than its size allows")
 
-    def _planned(self, plan: Plan) -> Iterator[Sample]:
-        """The wanted frames, by their times."""
+    def _planned(self, plan: Plan) -> Generator[Sample, None, bool]:
+        """The wanted frames, by their times; returns False where the plan proved wrong."""
         container, stream = self._open()
         context = stream.codec_context
         wanted = dict(plan.numbers)
+        begins = False
         for index, packet in enumerate(self._packets(container, stream)):
             if index >= len(plan.needed) or not wanted:
                 break
@@ -237,10 +241,15 @@ class Video:
                 continue
             if not self._affordable():
                 break
+            begins = begins or bool(plan.begins[index])
             frames = self._decode(context, packet)
             if plan.last[index]:
                 frames += self._decode(context, None)
                 context.flush_buffers()
+            if begins and frames:
+                if not frames[0].key_frame:
+                    return False  # files without an index call any frame a key frame
+                begins = False
             frames = [frame for frame in frames if frame.pts in wanted]
             while frames:
                 frame = frames.pop(0)
@@ -249,13 +258,15 @@ class Video:
                 del frame
         if wanted and self._taken:
             self._problem(f"{len(wanted)} of {len(plan.numbers)} frames could not be decoded")
+        return bool(self._taken)
 
     def _counted(self) -> Iterator[Sample]:
-        """Everything is decoded, and the frames are counted."""
+        """Everything is decoded, and the frames are counted; those after the last one that was taken."""
         container, stream = self._open()
         context, timing = stream.codec_context, self._timing
         moments = video_plan.moments(timing.duration_s, self._sampling)
         number = 0
+        first = self._taken[-1] + 1 if self._taken else 0
         for packet in chain(self._packets(container, stream), [None]):
             if not (moments and self._affordable()):
                 return
@@ -263,11 +274,11 @@ class Video:
             while frames:
                 frame = frames.pop(0)
                 ticks = timing.first + round(number / timing.rate / timing.tick) if frame.pts is None else frame.pts
-                if moments and (ticks - timing.first) * timing.tick >= moments[0] - SLACK_S:
-                    sample = self._sample(number, ticks, frame)
-                    moments = [moment for moment in moments if sample.time_s < moment - SLACK_S]
-                    yield sample
-                    del sample
+                time_s = (ticks - timing.first) * timing.tick
+                if moments and time_s >= moments[0] - SLACK_S:
+                    moments = [moment for moment in moments if time_s < moment - SLACK_S]
+                    if number >= first:
+                        yield self._sample(number, ticks, frame)
                 number += 1
                 del frame
 

@@ -29,6 +29,8 @@ class Plan:
     """Of each wanted frame, by its time in ticks: its number, from 0 in the order in which frames are shown."""
     needed: NDArray[np.bool_]
     """[packets]; whether it must be decoded."""
+    begins: NDArray[np.bool_]
+    """[packets]; decoding can begin here, where its frame stands alone indeed."""
     last: NDArray[np.bool_]
     """[packets]; nothing after it is needed before the next packet at which decoding can begin."""
 
@@ -102,4 +104,4 @@ def plan(times: Sequence[int | None], keys: Sequence[bool], timing: Timing, samp
     needed = (run >= 0) & (np.arange(len(shown)) <= ends[run])
     last = np.zeros(len(shown), bool)
     last[ends[ends >= 0]] = True
-    return Plan({int(shown[order[number]]): int(number) for number in chosen}, needed, last)
+    return Plan({int(shown[order[number]]): int(number) for number in chosen}, needed, begins, last)
