@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("edge_runtime", "values", "errors", "laps"),
     ("checked_yaml", "console", "database", "settings"),
     ("bundles", "engines", "intake", "events", "journal", "device"),
-    ("models", "uplink", "reports", "rules", "overlap", "prefilter"),
+    ("models", "individuals", "uplink", "reports", "rules", "overlap", "prefilter"),
     ("recording",),
     ("pipeline", "reinsertion", "rescan", "station", "status"),
     ("daemon", "batch", "tuning"),
