@@ -48,7 +48,14 @@ def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome
     file = Path(settings.data) / FILE_NAME
     models = settings.models
     tuned = stored.file_for(Path(settings.data))
-    loaded = choice.load(models.detector, models.classifier, models.engine, cpus=models.threads, file=tuned)
+    loaded = choice.load(
+        models.detector,
+        models.classifier,
+        models.engine,
+        cpus=models.threads,
+        file=tuned,
+        allowed=None if models.allowed is None else Path(models.allowed),
+    )
     detector, classifier = loaded.detector, loaded.classifier
     journal = Journal(file, device=settings.device)
     with journal.transaction():
@@ -75,5 +82,6 @@ def rules(settings: DeviceSettings, detector: Detector) -> Rules:
         confident=detector.bundle.manifest.thresholds.confident if chosen is None else chosen,
         decode=settings.models.decode,
         prefilter=settings.prefilter,
+        rule=settings.events.rule,
         repeats=None if settings.repeats == "off" else settings.repeats,
     )

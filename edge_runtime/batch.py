@@ -91,6 +91,7 @@ def process(
             for stamp in seen.videos:
                 journal.ledger.add_video(stamp)
         _take_all(pipeline, todo, on_outcome)
+        pipeline.close_events()
         present = {stamp.path for stamp in (*seen.photos, *seen.videos)}
         entries = [_entry(result, rules.zone) for result in journal.ledger.results() if result.path in present]
         megadetector.write(_document(entries, detector, classifier), output)
@@ -143,7 +144,8 @@ def _check_same_work(
     journal: Journal, folder: Path, detector: Detector, classifier: Classifier | None, rules: Rules
 ) -> None:
     prefilter = [] if rules.prefilter == "off" else [f"prefilter {rules.prefilter}"]
-    work = " | ".join([str(folder.resolve()), *loading.titles(detector, classifier).values(), *prefilter])
+    allowed = [f"allowed {', '.join(classifier.allowed)}"] if classifier and classifier.allowed else []
+    work = " | ".join([str(folder.resolve()), *loading.titles(detector, classifier).values(), *prefilter, *allowed])
     earlier = journal.get("work")
     if earlier is None:
         journal.put("work", work)

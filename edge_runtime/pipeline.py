@@ -22,7 +22,6 @@ from edge_runtime.errors import (
     PhotoError,
     UnsettledPhotoError,
 )
-from edge_runtime.events import grouping
 from edge_runtime.intake import cameras, completeness, decode, exif, identity
 from edge_runtime.journal.journal import Journal
 from edge_runtime.laps import Lap, no_lap
@@ -64,10 +63,9 @@ class Pipeline:
     ) -> None:
         self._journal, self._detector, self._classifier, self._rules = journal, detector, classifier, rules
         self._workers = workers
-        coarser = classifier.taxonomy.coarser if classifier else grouping.NO_TAXA
         with journal.transaction():
             run_id = journal.runs.add(loading.run(detector, classifier, rules.confident, str(rules.zone)))
-        self._recorder = Recorder(journal, rules, coarser, run_id=run_id, now=now)
+        self._recorder = Recorder(journal, rules, classifier.naming if classifier else None, run_id=run_id, now=now)
         cv2.setNumThreads(1)  # a photo has one thread; the others have photos of their own
 
     def take_all(self, work: Iterable[Work]) -> Iterator[tuple[FileStamp, Outcome]]:
@@ -164,12 +162,13 @@ class Pipeline:
     def _name_species(self, frame: values.Frame, detections: tuple[Detection, ...]) -> tuple[Detection, ...]:
         if self._classifier is None:
             return detections
-        chosen = [
-            index
-            for index, found in enumerate(detections)
-            if found.category == "animal" and found.confidence >= self._rules.confident
+        counting = [
+            (index, found) for index, found in enumerate(detections) if found.confidence >= self._rules.confident
         ]
-        animals = crops.cut_all(frame, [detections[index] for index in chosen], self._classifier.bundle.manifest)
+        people = [found.box for _, found in counting if found.category == "person"]
+        chosen = [index for index, found in counting if found.category == "animal" and not crops.hidden(found, people)]
+        manifest = self._classifier.bundle.manifest
+        animals = crops.cut_all(frame, [detections[index] for index in chosen], manifest, people=people)
         named = list(detections)
         for index, animal in zip(chosen, animals, strict=True):
             species, scores = self._classifier.answer(animal)

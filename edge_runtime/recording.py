@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 
-from edge_runtime.events import grouping
+from edge_runtime.events import closing, grouping
+from edge_runtime.events.closing import Medium
+from edge_runtime.events.evidence import Naming
 from edge_runtime.journal.event_log import OpenEvent
 from edge_runtime.journal.journal import Journal
 from edge_runtime.rules import Rules
@@ -72,7 +74,7 @@ class Recorder:
     """Writes what was seen into the journal; all of it inside the caller's transaction.
 
     Args:
-        coarser: of each name the groups that hold it, as `Taxonomy.coarser`.
+        naming: how the classifier's probabilities become names; None without one.
         run_id: of the run that reads the photos (`Runs.add`).
         now: UTC seconds since 1970.
     """
@@ -81,12 +83,12 @@ class Recorder:
         self,
         journal: Journal,
         rules: Rules,
-        coarser: Mapping[str, Sequence[str]],
+        naming: Naming | None,
         *,
         run_id: int,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._journal, self._rules, self._coarser, self._run_id, self._now = journal, rules, coarser, run_id, now
+        self._journal, self._rules, self._naming, self._run_id, self._now = journal, rules, naming, run_id, now
 
     def record(self, stamp: FileStamp, look: Look) -> Outcome:
         """Record what looking at one file gave.
@@ -157,15 +159,22 @@ class Recorder:
         return self._journal.events.begin(photo.camera, time_s, photo.capture.time_source)
 
     def _close(self, event: OpenEvent) -> None:
-        journal = self._journal
-        photo_ids = journal.events.photo_ids(event.id)
-        photos = [journal.ledger.detections(photo_id) for photo_id in photo_ids]
-        counts = grouping.count(photos, confident=self._rules.confident, coarser=self._coarser)
+        journal, confident = self._journal, self._rules.confident
+        media = [
+            Medium(shot.id, journal.ledger.detections(shot.id), shot.captured_s, shot.frame_rate, shot.answer)
+            for shot in journal.events.shots(event.id)
+        ]
+        animals = closing.follow(media, self._naming, self._rules.rule, confident=confident)
+        shown = closing.account(media, animals, self._naming, confident=confident)
+        journal.events.add_animals(event.id, [medium.id for medium in media], animals)
+        journal.events.ask([(medium.id, why) for medium, why in zip(media, shown.reasons, strict=True) if why])
         sequence = None
-        if counts:
-            summary = Event(event.camera, event.start_s, event.end_s, event.time_source, len(photos), counts)
+        if shown.counts:
+            span = (event.start_s, event.end_s, event.time_source)
+            summary = Event(event.camera, *span, len(media), shown.counts, review=shown.review)
             sequence = journal.outbox.put(summary, now_s=int(self._now()))
-            log.info("event %d at %s: %s", sequence, event.camera, ", ".join(f"{c.count} {c.label}" for c in counts))
+            seen = ", ".join(f"{count.count} {count.label}" for count in shown.counts)
+            log.info("event %d at %s: %s", sequence, event.camera, seen)
         journal.events.close(event.id, sequence=sequence)
 
     def _fail(self, stamp: FileStamp, failed: Failed) -> Outcome:

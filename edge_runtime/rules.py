@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from edge_runtime.settings import Camera, Decode, Prefilter, Repeats
+from edge_runtime.settings import Camera, Decode, EvidenceRule, Prefilter, Repeats
 from edge_runtime.values import Detection
 
 
@@ -23,6 +23,8 @@ class Rules:
     """Least confidence of a detection that counts."""
     decode: Decode = "reduced"
     prefilter: Prefilter = "off"
+    rule: EvidenceRule = "mean-log"
+    """How the frames of one animal decide together."""
     repeats: Repeats | None = None
     """None: nothing is held back."""
 

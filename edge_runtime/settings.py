@@ -15,6 +15,8 @@ Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
 """Names that travel in MQTT topics: small letters, digits, `-`, `_`; at most 32."""
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Decode = Literal["reduced", "full"]
 """`reduced`: a JPEG is decoded at the least scale that has all the pixels that the detector looks at, and once more,
@@ -24,6 +26,10 @@ made."""
 Prefilter = Literal["off", "burst"]
 """`off`: every photo is shown to the detector. `burst`: but for those of a burst in which nothing changed since one in
 which it found nothing; they are recorded as empty, and counted and marked as passed over."""
+
+EvidenceRule = Literal["mean-log", "majority"]
+"""`mean-log`: the mean of the frames' log-probabilities answers as one frame's probabilities do. `majority`: each frame
+votes with its own answer, as in the paper on Pytorch-Wildlife (arXiv:2405.12930), which votes over a video's frames."""
 
 
 def cores() -> int:
@@ -55,6 +61,37 @@ class Camera(Settings, frozen=True, kw_only=True):
     folder: str | None = None
     """Pattern with `*` over the folder relative to the watched root."""
     serial: str | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    """Where it hangs, degrees of WGS 84; the package for ecologists (Camtrap DP) wants both."""
+
+
+class Place(Settings, frozen=True, kw_only=True):
+    """Where a camera hangs."""
+
+    name: str
+    """The camera's, as reports show it."""
+    latitude: Latitude
+    longitude: Longitude
+    """Degrees of WGS 84."""
+
+
+class Project(Settings, frozen=True, kw_only=True):
+    """What reports say of the study that the cameras belong to; also a file of its own (`--project`)."""
+
+    title: str = "Camera traps"
+    description: str = ""
+    contributor: str = ""
+    """Person or organisation; the device's name where unset."""
+    sampling_design: Literal[
+        "simpleRandom", "systematicRandom", "clusteredRandom", "experimental", "targeted", "opportunistic"
+    ] = "opportunistic"
+    capture_method: Literal["activityDetection", "timeLapse"] = "activityDetection"
+    data_license: str = ""
+    media_license: str = ""
+    """Names of licences as the Open Definition has them (`CC-BY-4.0`); given together or not at all."""
+    cameras: tuple[Place, ...] = ()
+    """Places of cameras beside those that the device's own `cameras` tell."""
 
 
 class Models(Settings, frozen=True, kw_only=True):
@@ -73,11 +110,15 @@ class Models(Settings, frozen=True, kw_only=True):
     """How much of a photo is decoded."""
     confidence: Fraction | None = None
     """Least confidence of a detection that counts; the detector bundle's own where unset."""
+    allowed: str | None = None
+    """File with the names, one a line, that the classifier may answer with here; all where unset."""
 
 
 class Events(Settings, frozen=True, kw_only=True):
     gap_seconds: Annotated[int, msgspec.Meta(ge=1, le=86400)] = 60
     """Photos of one camera closer together than this belong to one event."""
+    rule: EvidenceRule = "mean-log"
+    """How the frames of one animal decide its species together."""
 
 
 class Repeats(Settings, frozen=True, kw_only=True):
@@ -161,6 +202,7 @@ class DeviceSettings(Settings, frozen=True, kw_only=True):
     prefilter: Prefilter = "off"
     repeats: Repeats | Literal["off"] = Repeats()
     power: Power = Power()
+    project: Project = Project()
     uplink: Uplink = Uplink()
 
 
@@ -196,6 +238,9 @@ def read_device(file: Path) -> DeviceSettings:
     for index, camera in enumerate(settings.cameras):
         if (camera.folder is None) == (camera.serial is None):
             raise checked_yaml.error_at(file, f"cameras.{index}", "give either 'folder' or 'serial'")
+        if (camera.latitude is None) != (camera.longitude is None):
+            raise checked_yaml.error_at(file, f"cameras.{index}", "'latitude' and 'longitude' go together")
+    _check_project(settings.project, file, "project.")
     if settings.uplink.reconnect_max_seconds < settings.uplink.reconnect_min_seconds:
         raise checked_yaml.error_at(file, "uplink.reconnect_max_seconds", "less than reconnect_min_seconds")
     here = file.parent
@@ -208,6 +253,7 @@ def read_device(file: Path) -> DeviceSettings:
             models,
             detector=_bundle_path(here, models.detector),
             classifier=_bundle_path(here, models.classifier),
+            allowed=None if models.allowed is None else str(here / models.allowed),
         ),
         uplink=_resolve_broker(here, settings.uplink),
     )
@@ -226,6 +272,22 @@ def read_station(file: Path) -> StationSettings:
     return msgspec.structs.replace(
         settings, data=str(here / settings.data), broker=_resolve_broker(here, settings.broker)
     )
+
+
+def read_project(file: Path) -> Project:
+    """Read and check a file that describes a project: the keys of `Project` and its cameras' places.
+
+    Raises:
+        ConfigError: with file, line and key.
+    """
+    project = checked_yaml.read(file, Project)
+    _check_project(project, file, "")
+    return project
+
+
+def _check_project(project: Project, file: Path, section: str) -> None:
+    if bool(project.data_license) != bool(project.media_license):
+        raise checked_yaml.error_at(file, f"{section}data_license", "goes together with 'media_license'")
 
 
 def _bundle_path(here: Path, name: str) -> str:

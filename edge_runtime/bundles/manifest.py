@@ -47,6 +47,7 @@ class Preprocess(Part, frozen=True, kw_only=True):
 class CropRule(Part, frozen=True, kw_only=True):
     shape: Literal["box", "square"] = "box"
     margin: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.0
+    beyond: Literal["inside", "black"] = "inside"
 
 
 class Output(Part, frozen=True, kw_only=True):
@@ -69,6 +70,7 @@ class Thresholds(Part, frozen=True, kw_only=True):
     overlap: Fraction = 0.45
     species: Fraction = 0.5
     rollup: Fraction = 0.65
+    review: Fraction = 0.98
 
 
 class ListedFile(Part, frozen=True, kw_only=True):

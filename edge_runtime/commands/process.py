@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="results.json")
     parser.add_argument("--detector", default="default", metavar="BUNDLE")
     parser.add_argument("--classifier", default="default", metavar="BUNDLE", help="'none' for no species")
+    parser.add_argument("--allowed", type=Path, metavar="FILE", help="names that the classifier may answer with")
     parser.add_argument("--threads", type=int, default=settings.cores(), metavar="N", help="default: all cores")
     parser.add_argument("--engine", default="auto", metavar="NAME", help="variant or engine (default: auto, as tuned)")
     parser.add_argument("--time-zone", default="UTC", metavar="ZONE", help="of the cameras' clocks (default: UTC)")
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.engine,
         cpus=arguments.threads,
         file=stored.file_for(None),
+        allowed=arguments.allowed,
     )
     rules = Rules(
         zone=zone,

@@ -35,7 +35,7 @@ def count(
 
     Args:
         photos: the detections of each photo of the event.
-        confident: weaker detections do not count.
+        confident: weaker detections do not count, nor do those that are held.
         coarser: of each name that a classifier can say the taxa that hold it (`Taxonomy.coarser`).
 
     A coarser name counts only as far as more of its animals were seen at once than finer names account for: a lynx
@@ -47,7 +47,7 @@ def count(
     best: dict[str, float] = {}
     above: dict[str, tuple[str, ...]] = {}
     for detections in photos:
-        sure = [found for found in detections if found.confidence >= confident]
+        sure = [found for found in detections if found.confidence >= confident and not found.held]
         seen = Counter(found.label for found in sure)
         for found in sure:
             confidence = found.species.confidence if found.species else found.confidence

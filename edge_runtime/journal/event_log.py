@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_runtime.events.closing import Animal
 from edge_runtime.values import TimeSource
 
 
@@ -17,6 +19,19 @@ class OpenEvent:
     start_s: int | None
     end_s: int | None
     time_source: TimeSource
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One photo or video of an event."""
+
+    id: int
+    captured_s: int | None
+    """UTC seconds since 1970."""
+    frame_rate: float | None
+    """Of a video, frames a second."""
+    answer: str | None
+    """What a person said of it."""
 
 
 class EventLog:
@@ -60,9 +75,42 @@ class EventLog:
                 {"time": time_s, "id": event_id},
             )
 
-    def photo_ids(self, event_id: int) -> list[int]:
-        rows = self._connection.execute("SELECT id FROM photo WHERE event_id = ? ORDER BY id", (event_id,))
-        return [row[0] for row in rows]
+    def shots(self, event_id: int) -> list[Shot]:
+        """The photos and videos of an event, in the order in which they were taken."""
+        rows = self._connection.execute(
+            "SELECT photo.id, captured_s, frame_rate, answer.species FROM photo "
+            "LEFT JOIN answer ON answer.sha256 = photo.sha256 WHERE event_id = ? ORDER BY captured_s, photo.id",
+            (event_id,),
+        )
+        return [Shot(*row) for row in rows]
+
+    def add_animals(self, event_id: int, photo_ids: Sequence[int], animals: Sequence[Animal]) -> None:
+        """Record the animals of an event, and which detections show each.
+
+        Args:
+            photo_ids: of the event's photos and videos, by their places in it.
+        """
+        tracks, detections = [], []
+        for number, animal in enumerate(animals):
+            said, who = animal.verdict, animal.individual
+            tracks.append(
+                (
+                    event_id, number, said.species.name if said.species else None,
+                    said.species.confidence if said.species else None, said.rule, said.support, said.frames,
+                    who.name if who else None, who.score if who else None,
+                )
+            )  # fmt: skip
+            detections += [(number, photo_ids[one.medium], one.rank) for one in animal.track]
+        self._connection.executemany(
+            "INSERT INTO track (event_id, track, species, confidence, rule, support, frames, individual, "
+            "individual_score) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            tracks,
+        )
+        self._connection.executemany("UPDATE detection SET track = ? WHERE photo_id = ? AND rank = ?", detections)
+
+    def ask(self, reasons: Sequence[tuple[int, str]]) -> None:
+        """Put photos on the review list: their ids, and why."""
+        self._connection.executemany("UPDATE photo SET review = ? WHERE id = ?", [(why, id_) for id_, why in reasons])
 
     def close(self, event_id: int, *, sequence: int | None) -> None:
         """Close an event: with the sequence number of its summary, or None where it showed nothing."""

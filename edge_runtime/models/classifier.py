@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edge_runtime import engines
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.errors import BundleError
+from edge_runtime.events.evidence import Naming
 from edge_runtime.models.heads import SCORE_HEADS
 from edge_runtime.models.preprocess import prepare
 from edge_runtime.models.taxonomy import Taxonomy
@@ -22,13 +23,16 @@ class Classifier:
     Args:
         threads: CPU threads of one inference.
         streams: inferences at once.
+        allowed: names of labels and taxa that it may answer with, as `Taxonomy`; None for all.
 
     Raises:
         BundleError: the bundle's head is unknown, or no installed engine runs any of its variants.
         EngineError: the graph cannot be loaded.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int, streams: int = 1) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: int, streams: int = 1, allowed: Collection[str] | None = None
+    ) -> None:
         self.bundle = bundle
         manifest = bundle.manifest
         if manifest.output.head not in SCORE_HEADS:
@@ -37,9 +41,22 @@ class Classifier:
             raise BundleError(bundle.folder, f"has taxa, but sums of '{manifest.output.head}' scores mean nothing")
         self._head = SCORE_HEADS[manifest.output.head]
         self._graph = engines.open_graph(bundle, threads=threads, streams=streams)
-        self.taxonomy = Taxonomy(bundle.labels, bundle.taxa)
+        self.taxonomy = Taxonomy(bundle.labels, bundle.taxa, allowed)
+        self.allowed = None if allowed is None else tuple(sorted(allowed))
+        """What it may answer with; None for everything."""
         self.names = self.taxonomy.names
         """Every name that this classifier can say, each once: species first, then the groups that hold them."""
+
+    @property
+    def naming(self) -> Naming:
+        """How its probabilities become names."""
+        return Naming(
+            answer=self._answer_scores,
+            coarser=self.taxonomy.coarser,
+            groups=self.taxonomy.groups,
+            exclusive=self.bundle.manifest.output.head == "softmax",
+            sure=self.bundle.manifest.thresholds.review,
+        )
 
     def classify(self, crops: Sequence[Crop]) -> list[Species | None]:
         """The answer for each crop: a label, a coarser taxon, or None (`Taxonomy.answer`, by the bundle's thresholds).
@@ -55,10 +72,8 @@ class Classifier:
         Raises:
             EngineError: the inference failed.
         """
-        thresholds = self.bundle.manifest.thresholds
         summed = self.probabilities(crop)
-        species = self.taxonomy.answer(summed, species=thresholds.species, rollup=thresholds.rollup)
-        return species, self.taxonomy.scores(summed)
+        return self._answer(summed), self.taxonomy.scores(summed)
 
     def probabilities(self, crop: Crop) -> NDArray[np.float64]:
         """Probability of each label, as `Taxonomy.summed` orders them: [labels + 1], the last is "no animal".
@@ -77,3 +92,10 @@ class Classifier:
         if not np.isfinite(scores).all():
             raise self._graph.error("the output holds NaN or infinite values")
         return self.taxonomy.summed(scores)
+
+    def _answer_scores(self, scores: Mapping[str, float]) -> Species | None:
+        return self._answer(self.taxonomy.unnamed(scores))
+
+    def _answer(self, summed: NDArray[np.float64]) -> Species | None:
+        thresholds = self.bundle.manifest.thresholds
+        return self.taxonomy.answer(summed, species=thresholds.species, rollup=thresholds.rollup)

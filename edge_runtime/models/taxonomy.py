@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,16 @@ from edge_runtime.values import LEAST_SCORE, NO_ANIMAL, Scores, Species
 
 
 class Taxonomy:
-    """The names that a classifier can say, and how they lie in each other."""
+    """The names that a classifier can say, and how they lie in each other.
 
-    def __init__(self, labels: Sequence[Label], taxa: Sequence[Taxon] = ()) -> None:
+    Args:
+        allowed: names of labels, and of taxa for all labels that they hold; no other label is ever the answer, nor is a
+            taxon that holds none of them. None allows all.
+    """
+
+    def __init__(
+        self, labels: Sequence[Label], taxa: Sequence[Taxon] = (), allowed: Collection[str] | None = None
+    ) -> None:
         animals = {label.name: label for label in labels if label.kind == "animal"}
         self.labels: tuple[str, ...] = tuple(animals)
         """The label table's animals, each once."""
@@ -38,13 +45,22 @@ class Taxonomy:
             for name, lineage in self.lineages.items()
         }
         """Of each name the names of the taxa that it belongs to, finest first."""
-        place = {name: index for index, name in enumerate(self.labels)}
+        self.groups = frozenset(self.taxa) - frozenset(self.labels)
+        """The names that are said only where no single label is sure."""
+        place = self._place = {name: index for index, name in enumerate(self.labels)}
         # Everything that is no animal shares one last column, so that it competes as a whole.
         self._column = np.array([place[label.name] if label.kind == "animal" else len(place) for label in labels])
-        self._taxa = [(taxon.name, RANKS.index(taxon.rank)) for taxon in finest_first]
-        self._members = np.array(
+        self._allowed = np.array(
+            [allowed is None or not {name, *self.coarser[name]}.isdisjoint(allowed) for name in self.labels], np.bool_
+        )
+        members = np.array(
             [[taxon.holds(label.lineage) for label in animals.values()] for taxon in finest_first], np.float64
         ).reshape(len(taxa), len(animals))
+        sayable = (members @ self._allowed) > 0
+        self._members = members[sayable]
+        self._taxa = [
+            (taxon.name, RANKS.index(taxon.rank)) for taxon, said in zip(finest_first, sayable, strict=True) if said
+        ]
 
     @property
     def classes(self) -> int:
@@ -59,16 +75,26 @@ class Taxonomy:
         return by_label
 
     def scores(self, summed: NDArray[np.float64]) -> Scores:
-        """`summed` by name, the highest first, without what is below `LEAST_SCORE`."""
+        """`summed` by name, the highest first, without what is below `LEAST_SCORE`; at least the highest."""
         named = zip((*self.labels, NO_ANIMAL), summed.tolist(), strict=True)
-        sure = [(name, round(score, 4)) for name, score in named if score >= LEAST_SCORE]
-        return tuple(sorted(sure, key=lambda entry: -entry[1]))
+        ordered = sorted(((name, round(min(score, 1.0), 4)) for name, score in named), key=lambda entry: -entry[1])
+        return tuple(entry for place, entry in enumerate(ordered) if entry[1] >= LEAST_SCORE or place == 0)
+
+    def unnamed(self, scores: Mapping[str, float]) -> NDArray[np.float64]:
+        """Probabilities by name, as `summed` gives them; names that this taxonomy has not are left out."""
+        summed = np.zeros(len(self.labels) + 1, np.float64)
+        for name, score in scores.items():
+            place = len(self.labels) if name == NO_ANIMAL else self._place.get(name)
+            if place is not None:
+                summed[place] = score
+        return summed
 
     def answer(self, summed: NDArray[np.float64], *, species: float, rollup: float) -> Species | None:
         """What to say of one crop.
 
         The most probable label where it reaches `species`. Else probabilities are summed up the tree, and the finest
-        taxon that reaches `rollup` is the answer. None where no taxon does, or where it is no animal rather.
+        taxon that reaches `rollup` is the answer; labels that are not allowed count in the taxa that hold them. None
+        where no taxon does, or where it is no animal rather.
 
         Args:
             summed: as `summed` gives it.
@@ -77,7 +103,7 @@ class Taxonomy:
         """
         animals, other = summed[:-1], float(summed[-1])
         best = int(np.argmax(animals))
-        if animals[best] >= max(species, other):
+        if self._allowed[best] and animals[best] >= max(species, other):
             return Species(self.labels[best], min(float(animals[best]), 1.0))
         sums = self._members @ animals
         sure = [

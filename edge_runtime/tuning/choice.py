@@ -13,9 +13,11 @@ from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.bundles.manifest import Variant
 from edge_runtime.device import memory
 from edge_runtime.errors import ConfigError
+from edge_runtime.models import allowed as allow_list
 from edge_runtime.models import loading
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
+from edge_runtime.models.taxonomy import Taxonomy
 from edge_runtime.tuning import machine, plan, stored
 from edge_runtime.tuning.plan import Setup
 
@@ -67,25 +69,32 @@ def choose(bundle: Bundle, engine: str, *, cpus: int, file: Path) -> Chosen:
     return Chosen(bundle.only(setup.variant), setup, why, tuned=measured is not None)
 
 
-def load(detector_name: str, classifier_name: str, engine: str, *, cpus: int, file: Path) -> Models:
+def load(
+    detector_name: str, classifier_name: str, engine: str, *, cpus: int, file: Path, allowed: Path | None = None
+) -> Models:
     """Load both models as `detector` and `classifier` choose.
+
+    Args:
+        allowed: file of the names that the classifier may answer with (`models.allowed`); None for all.
 
     Raises:
         BundleError, ConfigError, EngineError: one cannot be used; says why.
     """
     finds = detector(detector_name, engine, cpus=cpus, file=file)
-    return opened(finds, classifier(classifier_name, engine, cpus=cpus, file=file))
+    return opened(finds, classifier(classifier_name, engine, cpus=cpus, file=file), allowed)
 
 
-def opened(finds: Chosen, names: Chosen | None) -> Models:
-    """Load a chosen detector and the classifier beside it.
+def opened(finds: Chosen, names: Chosen | None, allowed: Path | None = None) -> Models:
+    """Load a chosen detector and the classifier beside it, which answers with what the file `allowed` names only.
 
     Raises:
-        BundleError, EngineError: one cannot be used; says why.
+        BundleError, ConfigError, EngineError: one cannot be used; says why.
     """
+    if allowed is not None and names is None:
+        raise ConfigError(allowed, "is for a classifier, and there is none", hint="leave one of the two out")
     models = Models(
         Detector(finds.bundle, threads=finds.setup.threads, streams=finds.setup.streams),
-        Classifier(names.bundle, threads=names.setup.threads, streams=names.setup.streams) if names else None,
+        _classifier(names, allowed) if names else None,
         finds.setup.workers,
     )
     memory.trim()
@@ -127,6 +136,16 @@ def choose_beside(bundle: Bundle, engine: str, *, cpus: int, file: Path) -> Chos
     or no such engine for, it runs as if nothing had been said."""
     names = {name for variant in bundle.manifest.variants for name in (variant.name, variant.engine)}
     return choose(bundle, engine if engine in names else AUTO, cpus=cpus, file=file)
+
+
+def _classifier(names: Chosen, allowed: Path | None) -> Classifier:
+    known = Taxonomy(names.bundle.labels, names.bundle.taxa).names
+    return Classifier(
+        names.bundle,
+        threads=names.setup.threads,
+        streams=names.setup.streams,
+        allowed=None if allowed is None else allow_list.read(allowed, known),
+    )
 
 
 def _tuned(
