@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.engines.openvino_engine import import_quietly
+from edge_runtime.engines.openvino_engine import core, import_quietly
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.bundle_writer import Graph
 from export_tools.import_layouts import GraphFacts
@@ -30,7 +30,7 @@ def read_facts(graph: Path, size: tuple[int, int] | None) -> GraphFacts:
     dimensions = [None if entry.is_dynamic else entry.get_length() for entry in image.partial_shape]
     layout, (width, height) = settled_size(graph, dimensions, size)
     try:
-        values = _core().compile_model(model, "CPU")(grey(layout, width, height))
+        values = core().compile_model(model, "CPU")(grey(layout, width, height))
     except RuntimeError as error:
         raise CamtrapEdgeError(f"{graph}: does not run on a picture of {width}x{height}: {error}") from error
     outputs = {output.any_name: values[number] for number, output in enumerate(model.outputs)}
@@ -55,7 +55,7 @@ def _joined(model: Any, tail: onnx.GraphProto) -> Any:
     from onnx import helper
 
     behind = helper.make_model(tail, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    read = _core().read_model(behind.SerializeToString())
+    read = core().read_model(behind.SerializeToString())
     for entry in read.inputs:
         entry.get_node().output(0).replace(model.output(entry.any_name).get_node().input_value(0))
     return import_quietly().Model(read.get_results(), model.get_parameters(), model.get_friendly_name())
@@ -66,18 +66,12 @@ def _read(graph: Path) -> Any:
         raise CamtrapEdgeError(
             f"{graph.with_suffix('.bin')}: the weights of {graph.name} are missing; put them beside it"
         )
-    core = _core()
     try:
-        return core.read_model(str(graph))
-    except RuntimeError as error:
-        raise CamtrapEdgeError(f"{graph}: no graph that OpenVINO can load: {error}") from error
-
-
-def _core() -> Any:
-    try:
-        return import_quietly().Core()
+        return core().read_model(str(graph))
     except ImportError as error:
         raise CamtrapEdgeError("OpenVINO is not installed; pip install 'camtrap-edge[export]'") from error
+    except RuntimeError as error:
+        raise CamtrapEdgeError(f"{graph}: no graph that OpenVINO can load: {error}") from error
 
 
 def _precision(model: Any) -> str:

@@ -27,18 +27,15 @@ class OpenVinoEngine:
 
     def open(self, graph: Path, *, input_name: str, threads: int, streams: int = 1) -> OpenVinoSession:
         try:
-            import_quietly()
-        except ImportError as error:
-            raise EngineError(self.name, graph, "OpenVINO is not installed: pip install openvino") from error
-        try:
-            core = _core()
-            model = core.read_model(str(graph))
+            model = core().read_model(str(graph))
             inputs = [next(iter(sorted(port.get_names())), "") for port in model.inputs]
             if inputs != [input_name]:
                 raise EngineError(self.name, graph, f"has the inputs {inputs}, the bundle names '{input_name}'")
-            how = settings(threads, streams, precision=_precision(core, model))
-            compiled = core.compile_model(model, "CPU", how)
+            how = settings(threads, streams, precision=_precision(model))
+            compiled = core().compile_model(model, "CPU", how)
             session = OpenVinoSession(compiled, graph, input_name, streams=streams)
+        except ImportError as error:
+            raise EngineError(self.name, graph, "OpenVINO is not installed: pip install openvino") from error
         except (RuntimeError, TypeError, ValueError) as error:  # what OpenVINO's bindings raise
             raise EngineError(self.name, graph, f"cannot load the graph: {_first_lines(error)}") from error
         return session
@@ -97,21 +94,28 @@ def import_quietly() -> Any:
     return import_module("openvino")
 
 
-@cache
-def _core() -> Any:
+def core() -> Any:
     """The one `openvino.Core` of this process.
 
     Each one's CPU plugin gives its thread another stack for signals and, when it goes, the one from before. Where an
     older core went first that one is gone, and the next signal that Python handles would be a segmentation fault.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
     """
-    return import_quietly().Core()
+    return _core_of(import_quietly())
 
 
-def _precision(core: Any, model: Any) -> str:
+@cache
+def _core_of(openvino: Any) -> Any:
+    return openvino.Core()
+
+
+def _precision(model: Any) -> str:
     path = list(PRECISION_KEY)
     made_for_half = model.has_rt_info(path) and model.get_rt_info(path).astype(str) == "fp16"
     # Asked for f16 on a CPU that has only bfloat16, OpenVINO takes that: 3 digits instead of 4.
-    return "f16" if made_for_half and "FP16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    return "f16" if made_for_half and "FP16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
 def _first_lines(error: Exception) -> str:

@@ -16,7 +16,7 @@ from typing import IO, Any
 from edge_runtime.engines.engine_cache import Facts
 from edge_runtime.engines.tensorrt_cuda import Gpu
 from edge_runtime.engines.tensorrt_progress import Report
-from edge_runtime.engines.tensorrt_runtime import Runtime
+from edge_runtime.engines.tensorrt_runtime import Runtime, of_memory
 from edge_runtime.errors import EngineError
 
 NAME = "tensorrt"
@@ -130,7 +130,8 @@ def _why_it_ended(code: int, said: list[str]) -> str:
     names = {-number.value: number.name for number in signal.Signals}
     how = f"crashed ({names.get(code, f'signal {-code}')})" if code < 0 else f"ended with exit code {code}"
     last = " ".join(" ".join(said).split())[-_LONGEST_LAST_WORDS:]
-    return f"TensorRT {how} while it built; its last words: {last or 'none'}"
+    advice = f"; {TOO_LITTLE_MEMORY}" if of_memory(last) else ""
+    return f"TensorRT {how} while it built; its last words: {last or 'none'}{advice}"
 
 
 def why(runtime: Runtime) -> str:

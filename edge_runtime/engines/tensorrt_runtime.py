@@ -18,7 +18,7 @@ RTX = "tensorrt_rtx"
 PACKAGES = ("tensorrt", RTX)
 _PLACE = re.compile(r"^\[\S+\]\s*|\s*\bIn \S+ at \S+:\d+\)?\s*")
 """Where in NVIDIA's sources."""
-_OF_MEMORY = re.compile(r"out ?of ?memory|allocat|insufficient memory", re.IGNORECASE)
+_OF_MEMORY = re.compile(r"out ?of ?memory|allocat|bad_?alloc|insufficient memory", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
@@ -29,6 +29,11 @@ class NoTensorRtError(CamtrapEdgeError):
         self.reasons = tuple(reasons)
         advice = "on a Jetson JetPack brings it (make the environment with --system-site-packages), elsewhere: "
         super().__init__(f"{'; '.join(reasons)}; {advice}pip install 'camtrap-edge[tensorrt]'")
+
+
+def of_memory(text: str) -> bool:
+    """Whether TensorRT tells with it that there was too little memory."""
+    return _OF_MEMORY.search(text) is not None
 
 
 class Complaints:
@@ -46,7 +51,7 @@ class Complaints:
     @property
     def of_memory(self) -> bool:
         """Whether there was too little of it."""
-        return any(_OF_MEMORY.search(line) for line in self._lines)
+        return any(map(of_memory, self._lines))
 
     def __str__(self) -> str:
         """The first two, without the places in NVIDIA's sources."""

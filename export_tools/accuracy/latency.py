@@ -16,7 +16,7 @@ from typing import Any
 from edge_runtime import engines
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.engines.onnxruntime_engine import OnnxRuntimeEngine
-from edge_runtime.engines.openvino_engine import import_quietly
+from edge_runtime.engines.openvino_engine import core
 from edge_runtime.errors import EngineError
 from edge_runtime.models.detector import Detector
 from edge_runtime.models.preprocess import prepare
@@ -86,7 +86,7 @@ def _openvino(bundle: Bundle, frames: Sequence[Frame]) -> Run:
     # Where the CPU has bfloat16, OpenVINO would compute float graphs in it by itself.
     settings = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     try:
-        compiled = import_quietly().Core().compile_model(str(path), "CPU", settings)
+        compiled = core().compile_model(str(path), "CPU", settings)
     except RuntimeError as error:
         raise EngineError(OPENVINO, path, f"cannot load the graph: {error}") from error
     tensors = _tensors(bundle, frames)

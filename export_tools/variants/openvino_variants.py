@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.engines.openvino_engine import PRECISION_KEY, import_quietly
+from edge_runtime.engines.openvino_engine import PRECISION_KEY, core, import_quietly
 from edge_runtime.errors import CamtrapEdgeError
 from export_tools.variants.preparing import missing, prepared
 from export_tools.variants.protocol import FloatGraph, Made
@@ -89,9 +89,8 @@ INT8 = OpenVinoInt8()
 
 
 def _read(graph: Path) -> Any:
-    openvino = import_quietly()
     try:
-        return openvino.Core().read_model(str(graph))
+        return core().read_model(str(graph))
     except RuntimeError as error:  # what OpenVINO's bindings raise
         raise CamtrapEdgeError(f"{graph.name}: OpenVINO cannot convert it: {error}") from error
 

@@ -18,7 +18,7 @@ from tests import colour_classifier
 
 ov = pytest.importorskip("openvino", reason="OpenVINO is an extra: pip install openvino")
 
-from edge_runtime.engines.openvino_engine import PRECISION_KEY, OpenVinoEngine  # noqa: E402
+from edge_runtime.engines.openvino_engine import PRECISION_KEY, OpenVinoEngine, core  # noqa: E402
 
 DETECTOR = Path(default_models.__file__).parent / "detector" / "float.onnx"
 
@@ -32,7 +32,7 @@ def graph(colour_bundle: Path) -> Path:
 def ir(graph: Path, tmp_path: Path) -> Path:
     """The same graph as OpenVINO writes it: two files."""
     file = tmp_path / "graph.xml"
-    ov.save_model(ov.Core().read_model(str(graph)), str(file), compress_to_fp16=False)
+    ov.save_model(core().read_model(str(graph)), str(file), compress_to_fp16=False)
     return file
 
 
@@ -89,13 +89,13 @@ def test_16_bit_arithmetic_is_used_only_where_the_graph_was_made_for_it(graph: P
         session = OpenVinoEngine().open(file, input_name="images", threads=1)
         return str(session._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
 
-    model = ov.Core().read_model(str(graph))
+    model = core().read_model(str(graph))
     ov.save_model(model, str(tmp_path / "halved.xml"), compress_to_fp16=True)
     assert precision(graph) == precision(tmp_path / "halved.xml") == "f32"
     model.set_rt_info("fp16", list(PRECISION_KEY))
     ov.save_model(model, str(tmp_path / "made.xml"), compress_to_fp16=True)
     # Asked for f16, OpenVINO takes bfloat16 on a CPU that has only that.
-    has_half = "FP16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    has_half = "FP16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert precision(tmp_path / "made.xml") == ("f16" if has_half else "f32")
 
 

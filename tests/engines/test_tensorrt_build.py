@@ -158,6 +158,20 @@ def test_a_builder_that_is_killed_or_crashes_is_an_error_that_says_so(
         built(runtime, DETECTOR, end_it)
 
 
+@pytest.mark.parametrize("left", [0, 5_000_000, 20_000_000])
+def test_too_little_memory_is_an_error_even_where_tensorrt_crashes_over_it(left: int, runtime: Runtime) -> None:
+    limited: list[psutil.Process] = []
+
+    def limit_it(share: float, phase: str) -> None:
+        if not limited:
+            limited.extend(builders(psutil.Process()))
+            most = limited[0].memory_info().vms + left
+            limited[0].rlimit(psutil.RLIMIT_AS, (most, most))
+
+    with pytest.raises(EngineError, match=r"no engine can be built: \w+|TensorRT crashed \(SIG\w+\) while it built"):
+        built(runtime, DETECTOR, limit_it)
+
+
 def test_a_builder_that_cannot_even_start_is_an_error_with_its_last_words(runtime: Runtime, graph: Path) -> None:
     nowhere = dataclasses.replace(runtime, package="tensorrt_that_nobody_has")
     with pytest.raises(EngineError, match=r"ended with exit code 1.*No module named 'tensorrt_that_nobody_has'"):
@@ -356,6 +370,7 @@ def test_bytes_that_are_no_engine_are_not_loaded_and_tensorrt_says_why(runtime: 
     [
         ("Error Code 2: OutOfMemory (Requested size was 268435456 bytes.)", True),
         ("cudaError 2: out of memory", True),
+        ("Unexpected Internal Error: Unexpected exception std::bad_alloc", True),
         ("Requested amount of GPU memory (1024 bytes) could not be allocated.", True),
         ("Cuda Runtime (an illegal memory access was encountered)", False),
     ],

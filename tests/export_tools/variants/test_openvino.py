@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.engines.openvino_engine import PRECISION_KEY, import_quietly
+from edge_runtime.engines.openvino_engine import PRECISION_KEY, core
 from export_tools.variants import VARIANTS
 from export_tools.variants.protocol import FloatGraph, Made
 from tests.export_tools.variants import tiny
 
 
 def read(made: Made) -> object:
-    return import_quietly().Core().read_model(str(made.graph))
+    return core().read_model(str(made.graph))
 
 
 def rounded(made: Made) -> set[str]:
