@@ -101,6 +101,9 @@ class Models(Settings, frozen=True, kw_only=True):
     """`default`, or a bundle's folder."""
     classifier: str = "default"
     """`default`, `none`, or a bundle's folder."""
+    embedder: str = "none"
+    """`none`: nobody is identified; `default` (the default classifier's features), or the folder of a bundle with an
+    `embedding` part."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = msgspec.field(default_factory=cores)
     """CPU threads that inference may keep busy; all that the process may use where unset."""
     engine: str = "auto"
@@ -253,6 +256,7 @@ def read_device(file: Path) -> DeviceSettings:
             models,
             detector=_bundle_path(here, models.detector),
             classifier=_bundle_path(here, models.classifier),
+            embedder=_bundle_path(here, models.embedder),
             allowed=None if models.allowed is None else str(here / models.allowed),
         ),
         uplink=_resolve_broker(here, settings.uplink),

@@ -28,6 +28,11 @@ class Embedder:
         self._output = bundle.manifest.embedding
         self._graph = engines.open_graph(bundle, threads=threads, streams=streams)
 
+    @property
+    def dimensions(self) -> int:
+        """D of each embedding."""
+        return self._output.dimensions
+
     def embed(self, crops: Sequence[Crop]) -> list[Embedding]:
         """The embedding of each crop; two are compared by their cosine, which is their dot product.
 
