@@ -55,8 +55,8 @@ def build(
 ) -> bytes:
     """Have a process of its own (tensorrt_child.py) parse `graph` and build an engine for a GPU of `capability`.
 
-    What TensorRT takes for that, gigabytes on occasion, is gone with the process, and so is what can go wrong in it.
-    Whatever ends this call or this program ends the process too.
+    The memory that TensorRT takes for that is gone with the process, and a crash is only the process's. Whatever ends
+    this call or this program ends the process too.
 
     Args:
         folder: where the engine lies, without a name, until it is read.
@@ -85,14 +85,16 @@ def build(
 def _started(
     runtime: Runtime, graph: Path, input_name: str, capability: tuple[int, int], engine: IO[bytes], words: IO[bytes]
 ) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "edge_runtime.engines.tensorrt_child", runtime.package, str(graph), input_name]
-    command += [*map(str, capability), str(engine.fileno()), str(os.getpid())]
+    command = [sys.executable, "-m", "edge_runtime.engines.tensorrt_child", runtime.package]
+    command += [str(graph.absolute()), input_name, *map(str, capability), str(engine.fileno()), str(os.getpid())]
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=words,
         pass_fds=[engine.fileno()],
+        # Python imports from where it is started: that may be a card, on which anybody can have put a json.py.
+        cwd="/",
         # Ctrl-C on the terminal is for us, who end the process: Python's own handler waits for TensorRT's call to end.
         start_new_session=True,
     )

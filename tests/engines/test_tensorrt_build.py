@@ -172,6 +172,14 @@ def test_too_little_memory_is_an_error_even_where_tensorrt_crashes_over_it(left:
         built(runtime, DETECTOR, limit_it)
 
 
+def test_what_lies_in_the_working_folder_is_not_run_and_the_graph_may_be_named_from_there(
+    runtime: Runtime, graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(graph.parent)
+    Path("json.py").write_text("raise SystemExit('a stranger')")
+    assert len(built(runtime, Path(graph.name))) > 1000
+
+
 def test_a_builder_that_cannot_even_start_is_an_error_with_its_last_words(runtime: Runtime, graph: Path) -> None:
     nowhere = dataclasses.replace(runtime, package="tensorrt_that_nobody_has")
     with pytest.raises(EngineError, match=r"ended with exit code 1.*No module named 'tensorrt_that_nobody_has'"):
