@@ -41,15 +41,16 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page and say what is on it; returns the exit code."""
-    journal, card, max_pixels = arguments.journal, arguments.card, contact_sheet.MAX_PIXELS
+    journal, card = arguments.journal, arguments.card
+    max_pixels, sampling = contact_sheet.MAX_PIXELS, contact_sheet.LOOKED_AT
     if arguments.config is not None:
         device = settings.read_device(arguments.config)
         journal, card = Path(device.data) / FILE_NAME, card or Path(device.cards.root)
-        max_pixels = int(device.cards.max_megapixels * 1_000_000)
+        max_pixels, sampling = int(device.cards.max_megapixels * 1_000_000), device.videos
     if card is None:
         raise CamtrapEdgeError("name the card's folder with --card, or the device's settings with -c device.yaml")
     choice = Choice(arguments.only, arguments.since, arguments.limit)
-    made = contact_sheet.write(journal, card, arguments.output, choice, max_pixels=max_pixels)
+    made = contact_sheet.write(journal, card, arguments.output, choice, max_pixels=max_pixels, sampling=sampling)
     if arguments.json:
         sys.stdout.write(json.dumps({"output": str(arguments.output), **asdict(made)}) + "\n")
         return 0

@@ -23,6 +23,7 @@ from edge_runtime.journal.people import People
 from edge_runtime.journal.reading import reading
 from edge_runtime.journal.results import Result
 from edge_runtime.reports import thumbnails
+from edge_runtime.settings import Videos
 from edge_runtime.values import Detection
 
 Only = Literal["found", "animals", "review", "failed", "all"]
@@ -31,6 +32,7 @@ files that were not read; everything, empty photos too."""
 
 LIMIT = 500
 MAX_PIXELS = 200_000_000
+LOOKED_AT = Videos()
 _STYLE = Path(__file__).with_name("contact_sheet.css")
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _RIGHT = 0.6
@@ -58,20 +60,29 @@ class Made:
     blurred: int = 0
     """Photos in which people were made unrecognisable."""
     not_shown: int = 0
-    """Of the photos, those without a thumbnail: not on the card, videos, and the like."""
+    """Of the photos, those without a thumbnail: not on the card, another one by now, and the like."""
     failed: int = 0
     """Files that were not read."""
     left_out: int = 0
     """Photos for which there was no room."""
 
 
-def write(journal: Path, card: Path, output: Path, choice: Choice, *, max_pixels: int = MAX_PIXELS) -> Made:
+def write(
+    journal: Path,
+    card: Path,
+    output: Path,
+    choice: Choice,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    sampling: Videos = LOOKED_AT,
+) -> Made:
     """Write the sheet of what `journal` knows of the photos on `card`, which is only read.
 
     `output` is afterwards what it was before, or complete. One photo is in memory at a time.
 
     Args:
         max_pixels: a larger photo is not decoded.
+        sampling: with which the videos were looked at.
 
     Raises:
         CamtrapEdgeError: there is no such card, or the page cannot be written there.
@@ -88,8 +99,8 @@ def write(journal: Path, card: Path, output: Path, choice: Choice, *, max_pixels
         with reading(journal) as known, partial.open("w", encoding="utf-8", errors="backslashreplace") as page:
             lookup = database.open_read_only(journal)
             try:
-                sheet = _Sheet(page, card, choice, People(lookup), max_pixels)
-                made = sheet.write(known.device, known.results())
+                sheet = _Sheet(page, card, choice, People(lookup), max_pixels, sampling)
+                made = sheet.write(known.device, known.results(by_event=True))
             finally:
                 lookup.close()
         partial.replace(output)
@@ -105,11 +116,12 @@ def write(journal: Path, card: Path, output: Path, choice: Choice, *, max_pixels
 class _Sheet:
     """One page while it is written."""
 
-    def __init__(self, page: IO[str], card: Path, choice: Choice, people: People, max_pixels: int) -> None:
+    def __init__(
+        self, page: IO[str], card: Path, choice: Choice, people: People, max_pixels: int, sampling: Videos
+    ) -> None:
         self._page, self._card, self._choice, self._people = page, card, choice, people
-        self._max_pixels = max_pixels
+        self._max_pixels, self._sampling = max_pixels, sampling
         self._failures: list[tuple[str, str]] = []
-        self._seen: set[int | None] = set()
         self._made = Made()
 
     def write(self, device: str, results: Iterator[Result]) -> Made:
@@ -121,12 +133,12 @@ class _Sheet:
             f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style></head>\n<body>\n<h1>{title}</h1>\n"
             f'<p class="quiet">{html.escape(str(self._card))}</p>\n'
         )
-        for event_id, group in groupby(self._photos(results), key=lambda result: result.event_id):
+        for _, group in groupby(self._photos(results), key=lambda result: result.event_id):
             photos = iter(group)
             shown = list(islice(photos, self._choice.limit - self._made.photos))
             self._made.left_out += sum(1 for _ in photos)
             if shown:
-                self._event(event_id, shown)
+                self._event(shown)
         self._write_failures()
         self._page.write(f"<footer>{self._summary()}</footer>\n</body></html>\n")
         return self._made
@@ -143,17 +155,15 @@ class _Sheet:
             elif not result.duplicate and _belongs(result, only) and (since is None or _time(result, since) >= since):
                 yield result
 
-    def _event(self, event_id: int | None, results: Sequence[Result]) -> None:
-        again = event_id in self._seen
-        self._seen.add(event_id)
-        self._made.events += not again
+    def _event(self, results: Sequence[Result]) -> None:
+        self._made.events += 1
         most: Counter[str] = Counter()
         for result in results:
             most |= Counter(found.label for found in _counting(result))
         names = ", ".join(f"{label} × {count}" for label, count in most.most_common())
         heading = f"{html.escape(results[0].camera)}, {_span(results[0])}"
-        self._page.write(f"<section><h2>{heading}: {html.escape(names or 'nothing found')}")
-        self._page.write(f'{" <span class=quiet>(continued)</span>" if again else ""}</h2>\n<div class="photos">\n')
+        self._page.write(f"<section><h2>{heading}: {html.escape(names or 'nothing found')}</h2>\n")
+        self._page.write('<div class="photos">\n')
         for result in results:
             self._page.write(self._figure(result))
         self._page.write("</div></section>\n")
@@ -166,6 +176,8 @@ class _Sheet:
             self._made.not_shown += 1
             picture = f'<div class="none">{html.escape(error.problem)}</div>'
         lines = [f"<b>{html.escape(str(result.path))}</b>", f"<span>{_when(result)}</span>"]
+        if result.footage is not None:
+            lines.append(f"<span>video, {result.footage.duration_s:.0f} s; frame {_best_frame(result)}</span>")
         if result.answer is not None:
             lines.append(f"<span>a person says: {html.escape(result.answer)}</span>")
         if result.review:
@@ -175,15 +187,17 @@ class _Sheet:
         return f"<figure>{picture}<figcaption>{''.join(lines)}</figcaption></figure>\n"
 
     def _picture(self, result: Result) -> str:
-        if result.video:
-            raise PhotoError(self._card / result.path, "a video", final=False)
-        people = self._people.boxes(result.sha256 or b"")
+        number = _best_frame(result)
+        people = self._people.boxes(result.sha256 or b"", frame=number)
         nothing_found = not (people or _counting(result))
         if nothing_found and self._people.near(result.event_id or 0, confident=_confident(result)):
             raise PhotoError(self._card / result.path, _UNSEEN, final=False)
-        jpeg = thumbnails.of_photo(self._card, result, people, max_pixels=self._max_pixels)
+        if number is None:
+            jpeg = thumbnails.of_photo(self._card, result, people, max_pixels=self._max_pixels)
+        else:
+            jpeg = thumbnails.of_video(self._card, result, number, people, sampling=self._sampling)
         self._made.blurred += bool(people)
-        boxes = "".join(_drawn(result, found) for found in result.detections)
+        boxes = "".join(_drawn(result, found) for found in result.detections if found.frame == number)
         data = base64.b64encode(jpeg).decode("ascii")
         return f'<div class="shot"><img alt="" src="data:image/jpeg;base64,{data}">{boxes}</div>'
 
@@ -225,6 +239,15 @@ def _confident(result: Result) -> float:
 
 def _counting(result: Result) -> list[Detection]:
     return [found for found in result.detections if not found.held and found.confidence >= _confident(result)]
+
+
+def _best_frame(result: Result) -> int | None:
+    """Number of the frame that stands for a video; None for a photo."""
+    if result.footage is None:
+        return None
+    found = _counting(result) or result.detections
+    best = max(found, key=lambda one: one.confidence, default=None)
+    return result.footage.frames[0] if best is None or best.frame is None else best.frame
 
 
 def _drawn(result: Result, found: Detection) -> str:

@@ -1,4 +1,4 @@
-"""A photo of the journal as a small JPEG in which nobody can be recognised."""
+"""A photo of the journal, or a frame of a video, as a small JPEG in which nobody can be recognised."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ import simplejpeg
 
 from edge_runtime.errors import PhotoError, UnreadablePhotoError
 from edge_runtime.intake import completeness, decode, identity
+from edge_runtime.intake.video import Video
 from edge_runtime.journal.results import Result
+from edge_runtime.settings import Videos
 from edge_runtime.values import Box, FileStamp, Pixels
 
 SIDE = 480
 """Pixels of the longer side."""
+_ANOTHER = "another one has its name on this card"
+"""The boxes would be drawn over a picture that they do not belong to, and its people would be shown."""
 _QUALITY = 80
 _MARGIN = 0.1
 """Of a person box's longer side, all around: a hand or a hat may reach out of it."""
@@ -38,6 +42,40 @@ def of_photo(card: Path, result: Result, people: Sequence[Box], *, max_pixels: i
         PhotoError: there is no such photo on this card, another one has its name, or it cannot be read; `problem` says.
         CardGoneError: the card vanished.
     """
+    stamp = _stamp(card, result)
+    file = stamp.full_path
+    data = identity.read(stamp)
+    whole = completeness.check(data, file)
+    if identity.picture_hash(data, whole.end) != result.sha256:
+        raise UnreadablePhotoError(file, _ANOTHER)
+    size = _size(result.width, result.height)
+    with decode.open_photo(data, file, max_pixels=max_pixels) as image:
+        frame = decode.decode(data, image, file, at_least=size)
+    return encoded(frame.pixels, size, people)
+
+
+def of_video(card: Path, result: Result, number: int, people: Sequence[Box], *, sampling: Videos) -> bytes:
+    """A JPEG of one frame of the video, otherwise as `of_photo`.
+
+    Args:
+        number: of a frame that was looked at.
+        people: of that frame.
+        sampling: with which the video was looked at.
+    """
+    stamp = _stamp(card, result)
+    file = stamp.full_path
+    with identity.opened(stamp) as stream:
+        if identity.file_hash(stream) != result.sha256:
+            raise UnreadablePhotoError(file, _ANOTHER)
+        with Video(stream, file, stamp.size, sampling, enough=_size) as video:
+            for sample in video.samples():
+                if sample.number == number:
+                    pixels = sample.frame.pixels
+                    return encoded(pixels, _size(pixels.shape[1], pixels.shape[0]), people)
+    raise UnreadablePhotoError(file, f"its frame {number} is not among those that are looked at now")
+
+
+def _stamp(card: Path, result: Result) -> FileStamp:
     file = card / result.path
     try:
         found = os.lstat(file)
@@ -45,16 +83,13 @@ def of_photo(card: Path, result: Result, people: Sequence[Box], *, max_pixels: i
         raise PhotoError(file, "not on this card", final=False) from error
     except OSError as error:
         raise PhotoError(file, error.strerror or str(error), final=False) from error
-    data = identity.read(FileStamp(card, result.path, found.st_size, found.st_mtime_ns))
-    whole = completeness.check(data, file)
-    if identity.picture_hash(data, whole.end) != result.sha256:
-        # Its boxes would be drawn over another picture, whose people would be shown.
-        raise UnreadablePhotoError(file, "another photo has its name on this card")
-    shrink = min(1.0, SIDE / max(result.width, result.height))
-    size = max(1, round(result.width * shrink)), max(1, round(result.height * shrink))
-    with decode.open_photo(data, file, max_pixels=max_pixels) as image:
-        frame = decode.decode(data, image, file, at_least=size)
-    return encoded(frame.pixels, size, people)
+    return FileStamp(card, result.path, found.st_size, found.st_mtime_ns)
+
+
+def _size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the thumbnail, pixels, of a picture of `width` x `height`."""
+    shrink = min(1.0, SIDE / max(width, height))
+    return max(1, round(width * shrink)), max(1, round(height * shrink))
 
 
 def encoded(pixels: Pixels, size: tuple[int, int], people: Sequence[Box]) -> bytes:

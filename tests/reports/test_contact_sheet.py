@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
@@ -208,6 +208,37 @@ def test_an_answer_that_renames_a_person_does_not_show_them(bench: Bench, answer
     assert detail(pictures(page)[0], PERSON) < 0.1 * detail(shown_without_care(photo()), PERSON)
 
 
+def test_a_video_is_shown_by_its_best_frame_with_the_people_of_that_frame_beyond_recognition(
+    bench: Bench, tmp_path: Path
+) -> None:
+    pytest.importorskip("av")
+    from tests import videos
+
+    pixels = np.asarray(Image.open(io.BytesIO(photo())))
+
+    def draw(number: int, width: int, height: int) -> Pixels:
+        """Everybody comes after two seconds."""
+        return cv2.resize(pixels if number >= 50 else np.full_like(pixels, 40), (width, height))
+
+    content = videos.write(tmp_path / "v.avi", "avi-mjpeg", size=(600, 400), draw=draw).read_bytes()
+    footage = Footage(25.0, 3.0, (0, 25, 50))
+    found = (replace(cat(), frame=50), replace(person(0.1), frame=50), replace(person(0.1, CAT), frame=25))
+    bench.record("v.avi", *found, content=content, footage=footage)
+    empty = videos.write(tmp_path / "e.avi", "avi-mjpeg", size=(600, 400), frames=25).read_bytes()
+    bench.record("e.avi", content=empty, footage=Footage(25.0, 1.0, (0,)))
+    bench.record("other.avi", replace(cat(), frame=7), content=content[:-1], footage=footage)
+    made, page = bench.sheet()
+    shown, nothing = pictures(page)
+    plain = shown_without_care(photo())
+    assert detail(shown, CAT) > 0.6 * detail(plain, CAT), "another frame, or the people of another frame"
+    assert detail(shown, PERSON) < 0.1 * detail(plain, PERSON)
+    assert nothing.shape == shown.shape == (320, 480, 3)
+    assert "video, 3 s; frame 50" in page and page.count('class="box ') == 2
+    assert (made.photos, made.blurred, made.not_shown) == (3, 1, 1) and "frame 7 is not among those" in page
+    (bench.card / "v.avi").write_bytes(empty)
+    assert "another one has its name" in bench.sheet()[1]
+
+
 def test_an_empty_photo_of_an_event_with_people_is_not_shown(bench: Bench) -> None:
     event = bench.record("a.jpg", person())
     bench.record("b.jpg", content=photo(seed=1), event=event)
@@ -226,7 +257,7 @@ def test_another_photo_of_the_same_name_is_not_shown_in_its_place(bench: Bench) 
     (bench.card / "DCIM/IMG_0003.JPG").write_bytes(photo(seed=2)[:5000])
     made, page = bench.sheet()
     assert (made.photos, made.not_shown, pictures(page)) == (3, 3, [])
-    for name, problem in (("1", "another photo has its name"), ("2", "not on this card"), ("3", "ends before")):
+    for name, problem in (("1", "another one has its name"), ("2", "not on this card"), ("3", "ends before")):
         assert re.search(rf'<div class="none">[^<]*{problem}[^<]*</div><figcaption><b>DCIM/IMG_000{name}', page), (
             problem
         )
