@@ -34,7 +34,7 @@ exit codes: 0 done; 1 something failed; 2 configuration; 130 interrupted"""
 
 CSV_COLUMNS = (
     *("id", "device", "sequence", "camera", "start", "clock", "duration_s", "images"),
-    *("label", "count", "confidence", "received"),
+    *("label", "count", "confidence", "individual", "individual_score", "review", "received"),
 )
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,9 @@ def _print_csv(events: Sequence[StoredEvent]) -> None:
         head = [event.id, event.device, event.sequence, event.camera, document["start"] or "", document["clock"]]
         for count in event.counts:
             counted = [count.label, count.count, f"{count.confidence:.2f}"]
-            writer.writerow([*head, event.duration_s, event.images, *counted, document["received"]])
+            known = ["", ""] if count.individual is None else [count.individual, f"{count.score:.2f}"]
+            said = [*counted, *known, int(event.review), document["received"]]
+            writer.writerow([*head, event.duration_s, event.images, *said])
 
 
 def _print_table(events: Sequence[StoredEvent], zone: ZoneInfo) -> None:
@@ -169,7 +171,11 @@ def _print_table(events: Sequence[StoredEvent], zone: ZoneInfo) -> None:
     for event in events:
         when = "time unknown" if event.start_s is None else wording.moment(event.start_s, now, zone)
         sure = max(count.confidence for count in event.counts)
-        print(f"{when:>20}  {wording.headline(event)}  ({sure:.0%}, {event.device})")
+        known = [
+            f"{count.individual} alike {wording.likeness(count.score)}" for count in event.counts if count.individual
+        ]
+        notes = [f"{sure:.0%}", *known, event.device, *(["to review"] if event.review else [])]
+        print(f"{when:>20}  {wording.headline(event)}  ({', '.join(notes)})")
 
 
 if __name__ == "__main__":

@@ -6,19 +6,25 @@ from dataclasses import asdict
 from typing import Any
 
 from edge_runtime.station import wording
-from edge_runtime.station.values import DeviceView, StoredEvent
+from edge_runtime.station.values import DeviceView, KnownAnimal, StoredEvent
 from edge_runtime.uplink import codec
 from edge_runtime.uplink.codebook import Codebook
 from edge_runtime.uplink.payload import EventRecord, Record
+from edge_runtime.values import Count
 
 
 def event(stored: StoredEvent) -> dict[str, Any]:
     return {
         **asdict(stored),
+        "counts": [_count(count) for count in stored.counts],
         "clock": stored.clock.name.lower(),
         "start": None if stored.start_s is None else wording.iso(stored.start_s),
         "received": wording.iso(stored.received_s),
     }
+
+
+def animal(known: KnownAnimal) -> dict[str, Any]:
+    return {**asdict(known), "last": wording.iso(known.last_s)}
 
 
 def device(view: DeviceView, state: str) -> dict[str, Any]:
@@ -50,4 +56,12 @@ def _record(record: Record, codebook: Codebook | None) -> dict[str, Any]:
         document["camera_name"] = codebook.camera_name(record.camera)
         for species in document["species"]:
             species["label"] = codebook.label_name(species["code"])
+            if species["identity"] is not None:
+                species["identity"]["name"] = codebook.individual_name(species["identity"]["individual"])
     return document
+
+
+def _count(count: Count) -> dict[str, Any]:
+    document = asdict(count)
+    score = document.pop("score")
+    return {**document, "individual_score": None if count.individual is None else score}

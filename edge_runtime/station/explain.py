@@ -176,8 +176,12 @@ class _Meanings:
     def yes_no(self, field: Field) -> str:
         return "yes" if field.value else "no"
 
-    def number(self, field: Field) -> str:
-        return str(field.value)
+    def individual(self, field: Field) -> str:
+        try:
+            name = self._names.individual_name(field.value) if self._names else None
+        except PayloadError:
+            name = "not in the codebook"
+        return f"number {field.value}" + (f": {name}" if name else "")
 
     def groups(self, field: Field) -> str:
         return str(_groups(field))
@@ -224,7 +228,7 @@ _BY_NAME: dict[str, Callable[[_Meanings, Field], str]] = {
     "count": _Meanings.count,
     "confidence": _Meanings.fifteenths,
     "identity": _Meanings.yes_no,
-    "individual": _Meanings.number,
+    "individual": _Meanings.individual,
     "score": _Meanings.sevenths,
     "reason": _Meanings.reason,
     "zeros": _Meanings.padding,

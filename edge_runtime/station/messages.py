@@ -8,11 +8,20 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edge_runtime.errors import PayloadError, UnknownPayloadError
-from edge_runtime.station import streams
+from edge_runtime.station import animals, streams
 from edge_runtime.station.values import StoredCardReport, StoredEvent
 from edge_runtime.uplink import codec
 from edge_runtime.uplink.codebook import Codebook
-from edge_runtime.uplink.payload import CardRecord, ClockQuality, Envelope, EventRecord, LossRecord, Message, Record
+from edge_runtime.uplink.payload import (
+    CardRecord,
+    ClockQuality,
+    Envelope,
+    EventRecord,
+    LossRecord,
+    Message,
+    Record,
+    SpeciesCount,
+)
 from edge_runtime.uplink.sequences import BITS, unwrap
 from edge_runtime.values import Count
 
@@ -81,6 +90,7 @@ def store(connection: sqlite3.Connection, origin: Origin) -> Stored:
         if row and isinstance(record, EventRecord):
             event = _event(row, first + offset, record, readable, offset, origin)
             _add_event(connection, event)
+            animals.note(connection, event)
             stored.events.append(event)
         elif row and isinstance(record, CardRecord):
             report = _card_report(row, record, origin)
@@ -135,10 +145,16 @@ def _read(connection: sqlite3.Connection, origin: Origin) -> _Readable:
 def _names(record: Record, codebook: Codebook) -> tuple[str, tuple[Count, ...]]:
     if not isinstance(record, EventRecord):
         return "", ()
-    counts = tuple(
-        Count(codebook.label_name(species.code), species.count, species.confidence) for species in record.species
-    )
-    return codebook.camera_name(record.camera), counts
+    return codebook.camera_name(record.camera), tuple(_count(species, codebook) for species in record.species)
+
+
+def _count(species: SpeciesCount, codebook: Codebook) -> Count:
+    label, identity = codebook.label_name(species.code), species.identity
+    if identity is None:
+        return Count(label, species.count, species.confidence)
+    # A number without a name means somebody else on another device.
+    name = codebook.individual_name(identity.individual) or f"{codebook.device} #{identity.individual}"
+    return Count(label, species.count, species.confidence, name, identity.score)
 
 
 def _canonical(message: Message, record: Record) -> bytes:

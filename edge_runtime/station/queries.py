@@ -12,18 +12,30 @@ from edge_runtime.uplink.payload import ClockQuality
 from edge_runtime.uplink.status import DeviceStatus
 from edge_runtime.values import Count
 
-_EVENTS = (
-    "SELECT event.*, summary.sequence FROM event JOIN summary USING (id) "
-    "WHERE event.id > :after AND (:device IS NULL OR event.device = :device) ORDER BY event.id "
-)
-
 
 def recent_events(
-    connection: sqlite3.Connection, limit: int, after_id: int | None, device: str | None
+    connection: sqlite3.Connection,
+    limit: int,
+    after_id: int | None,
+    device: str | None,
+    animal: tuple[str, str] | None,
 ) -> list[StoredEvent]:
-    """The `limit` events that arrived last, newest first, of those with an id greater than `after_id`."""
+    """The `limit` events that arrived last, newest first, of those with an id greater than `after_id`.
+
+    Args:
+        animal: label and name of a known animal: only events in which it was seen.
+    """
+    source, newest = "event", "event.id"
+    label, name = animal or (None, None)
+    if animal is not None:
+        source = "animal CROSS JOIN sighting ON animal_id = animal.id CROSS JOIN event ON event.id = event_id"
+        newest = "event_id"
     rows = connection.execute(
-        f"{_EVENTS} DESC LIMIT :limit", {"after": after_id or 0, "device": device, "limit": limit}
+        f"SELECT event.*, summary.sequence FROM {source} CROSS JOIN summary ON summary.id = event.id "
+        f"WHERE {newest} > :after AND (:device IS NULL OR event.device = :device) "
+        + ("AND animal.label = :label AND animal.name = :name " if animal else "")
+        + f"ORDER BY {newest} DESC LIMIT :limit",
+        {"after": after_id or 0, "device": device, "label": label, "name": name, "limit": limit},
     )
     return [_event(row) for row in rows]
 

@@ -131,4 +131,23 @@ MIGRATIONS = (
         value INTEGER NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    -- Animals that a device's gallery knows. `last_event` is the one that happened last, at `last_s`.
+    CREATE TABLE animal (
+        id INTEGER PRIMARY KEY,
+        label TEXT NOT NULL,
+        name TEXT NOT NULL,
+        events INTEGER NOT NULL,
+        last_event INTEGER NOT NULL REFERENCES event (id),
+        last_s INTEGER NOT NULL,
+        UNIQUE (label, name)
+    );
+    CREATE INDEX animal_last ON animal (last_s);
+
+    CREATE TABLE sighting (
+        animal_id INTEGER NOT NULL REFERENCES animal (id),
+        event_id INTEGER NOT NULL REFERENCES event (id),
+        PRIMARY KEY (animal_id, event_id)
+    ) WITHOUT ROWID;
+    """,
 )

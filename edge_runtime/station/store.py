@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from edge_runtime import database
 from edge_runtime.errors import JournalError, PayloadError
-from edge_runtime.station import queries
+from edge_runtime.station import animals, queries
 from edge_runtime.station.receive import Receiver
 from edge_runtime.station.schema import MIGRATIONS
 from edge_runtime.station.values import (
@@ -19,6 +19,7 @@ from edge_runtime.station.values import (
     Committed,
     DeviceView,
     Gap,
+    KnownAnimal,
     Standing,
     StoredCardReport,
     StoredEvent,
@@ -41,9 +42,19 @@ class Reader:
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    def recent_events(self, limit: int, after_id: int | None = None, device: str | None = None) -> list[StoredEvent]:
-        """The `limit` events that arrived last, newest first."""
-        return self._ask(lambda connection: queries.recent_events(connection, limit, after_id, device))
+    def recent_events(
+        self,
+        limit: int,
+        after_id: int | None = None,
+        device: str | None = None,
+        animal: tuple[str, str] | None = None,
+    ) -> list[StoredEvent]:
+        """The `limit` events that arrived last, newest first; of one device or one known animal (label and name)."""
+        return self._ask(lambda connection: queries.recent_events(connection, limit, after_id, device, animal))
+
+    def known_animals(self, limit: int) -> list[KnownAnimal]:
+        """The `limit` known animals that were seen last, the last one first."""
+        return self._ask(lambda connection: animals.latest(connection, limit))
 
     def recent_card_reports(self, limit: int) -> list[StoredCardReport]:
         """The `limit` card reports that arrived last, newest first."""

@@ -8,6 +8,9 @@ from edge_runtime.uplink.payload import ClockQuality
 from edge_runtime.uplink.status import DeviceStatus
 from edge_runtime.values import Count
 
+AHEAD_SECONDS = 600
+"""A camera whose clock is more than this ahead of the station's is set wrongly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -43,6 +46,28 @@ class StoredEvent:
     message_bytes: int
     """Payload bytes of the whole message."""
     received_s: int
+
+    @property
+    def happened_s(self) -> int:
+        """When it happened, as far as that is known: without a credible time, when it arrived."""
+        credible = self.start_s is not None and self.start_s <= self.received_s + AHEAD_SECONDS
+        return self.start_s if credible and self.start_s is not None else self.received_s
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAnimal:
+    """One animal that a device's gallery knows by name, and its last event."""
+
+    label: str
+    name: str
+    """Unambiguous together with `label`."""
+    events: int
+    last_s: int
+    """As `StoredEvent.happened_s`."""
+    timed: bool
+    """False where nobody knows when that was: `last_s` is when it arrived."""
+    camera: str
+    device: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from edge_runtime.station.store import Reader
 SHOWN, MOST_SHOWN = 50, 1000
 """Events on the page and in one answer of the API: usually, and at most."""
 CARDS_SHOWN = 8
+ANIMALS_SHOWN = 6
+"""Known animals on the page, usually; all can be asked for, up to MOST_SHOWN."""
 THREADS = 4
 FRESH_SECONDS = 90
 """An event that arrived within this time is marked as new."""
@@ -56,9 +58,11 @@ def create_app(
     zone = ZoneInfo(settings.time_zone)
 
     def view() -> dict[str, Any]:
-        now, shown, device = clock(), _limit("show", SHOWN), request.args.get("device")
+        now, shown, asked = clock(), _limit("show", SHOWN), _limit("animals", ANIMALS_SHOWN)
+        device, animal = request.args.get("device"), _animal()
         midnight = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        events = store.recent_events(shown, device=device)
+        events = store.recent_events(shown, device=device, animal=animal)
+        animals = store.known_animals(asked + 1)
         after = _number("after", None)
         news = [] if after is None else [wording.headline(event) for event in events if event.id > after]
         return {
@@ -70,14 +74,17 @@ def create_app(
             "newest": max((event.id for event in events), default=0),
             # The latest arrivals, in the order in which things happened: whatever a camera's clock says, nothing new
             # is hidden behind what came earlier.
-            "events": sorted(events, key=wording.happened_s, reverse=True),
+            "events": sorted(events, key=lambda event: (event.happened_s, event.id), reverse=True),
             "fresh_s": int(now) - FRESH_SECONDS,
             "devices": [(each, wording.state(each, now, settings.silent_hours)) for each in store.devices()],
+            "animals": animals[:asked],
+            "more_animals": MOST_SHOWN if len(animals) > asked < MOST_SHOWN else 0,
             "cards": store.recent_card_reports(CARDS_SHOWN),
             "news": news,
             "shown": shown,
             "more": min(shown * 5, MOST_SHOWN) if len(events) == shown < MOST_SHOWN else 0,
             "device": device,
+            "animal": animal,
         }
 
     @app.get("/")
@@ -94,8 +101,12 @@ def create_app(
 
     @app.get("/api/events")
     def events() -> Response:
-        found = store.recent_events(_limit("limit", 100), _number("after", None), request.args.get("device"))
+        found = store.recent_events(_limit("limit", 100), _number("after", None), request.args.get("device"), _animal())
         return jsonify({"events": [documents.event(event) for event in found]})
+
+    @app.get("/api/animals")
+    def animals() -> Response:
+        return jsonify({"animals": [documents.animal(each) for each in store.known_animals(_limit("limit", 100))]})
 
     @app.get("/api/devices")
     def devices() -> Response:
@@ -173,6 +184,11 @@ def _number(name: str, default: int | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 15):
         raise _BadNumberError(f"{name}: '{text[:40]}' is not a whole number")
     return int(text)
+
+
+def _animal() -> tuple[str, str] | None:
+    label, name = request.args.get("label"), request.args.get("individual")
+    return None if label is None or name is None else (label, name)
 
 
 def _limit(name: str, default: int) -> int:

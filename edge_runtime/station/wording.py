@@ -6,20 +6,32 @@ Moments are UTC seconds since 1970; `now` is the station's.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 
-from edge_runtime.station.values import DeviceView, Gap, StoredCardReport, StoredEvent
+from edge_runtime.station.values import AHEAD_SECONDS, DeviceView, Gap, StoredCardReport, StoredEvent
 from edge_runtime.uplink.payload import ClockQuality
 from edge_runtime.uplink.scales import EXACT_IMAGES
+from edge_runtime.values import Count
 
 LATE_SECONDS = 3600
 """An event that arrives more than this after it happened says so: its card was read later."""
-AHEAD_SECONDS = 600
-"""A camera whose clock is more than this ahead of the station's is set wrongly."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 HUMAN = {"person": "person", "human": "person", "vehicle": "vehicle"}
 """Labels that concern people, and which mark they get."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All animals of one label that an event showed."""
+
+    label: str
+    count: int
+    confidence: float
+    """The best of them."""
+    known: tuple[Count, ...]
+    """Those with a name."""
 
 
 def ago(moment_s: int, now: float) -> str:
@@ -87,16 +99,52 @@ def time_notes(event: StoredEvent, now: float) -> list[str]:
     return notes
 
 
-def happened_s(event: StoredEvent) -> tuple[int, int]:
-    """Sorts events by when they happened; one without a credible time happened when it arrived."""
-    credible = event.start_s is not None and event.start_s <= event.received_s + AHEAD_SECONDS
-    return (event.start_s if credible and event.start_s is not None else event.received_s), event.id
+def sights(event: StoredEvent) -> list[Sight]:
+    """What an event showed, label by label: known animals beside the others of their label."""
+    together: dict[str, list[Count]] = {}
+    for count in event.counts:
+        together.setdefault(count.label, []).append(count)
+    return [
+        Sight(
+            name,
+            sum(count.count for count in counts),
+            max(count.confidence for count in counts),
+            tuple(count for count in counts if count.individual is not None),
+        )
+        for name, counts in together.items()
+    ]
+
+
+def number(sight: Sight) -> str:
+    """What stands after the label: `× 2`, or the name of the one known animal that it is."""
+    alone = sight.count == len(sight.known) == 1
+    return str(sight.known[0].individual) if alone else f"× {sight.count}"
+
+
+def among(sight: Sight) -> str:
+    """What stands before the names where several were seen: `one of them`; empty where all have one."""
+    few = ("none", "one", "two", "three", "four", "five", "six")
+    known = len(sight.known)
+    return "" if known == sight.count else f"{few[known] if known < len(few) else known} of them"
+
+
+def likeness(score: float) -> str:
+    """`6 of 7`: the payload tells it in sevenths, and a percentage would promise more."""
+    return f"{round(score * 7)} of 7"
 
 
 def headline(event: StoredEvent) -> str:
-    """`Leopard × 2, Person × 1 at cam7`."""
-    what = ", ".join(f"{label(count.label)} × {count.count}" for count in event.counts)
-    return f"{what} at {event.camera}"
+    """`Leopard F12, Person × 1 at cam7`, `Leopard × 2 (one of them F12) at cam7`."""
+    return f"{', '.join(_told(sight) for sight in sights(event))} at {event.camera}"
+
+
+def _told(sight: Sight) -> str:
+    text = f"{label(sight.label)} {number(sight)}"
+    if sight.count == 1 or not sight.known:
+        return text
+    *names, last = (str(count.individual) for count in sight.known)
+    listed = f"{', '.join(names)} and {last}" if names else last
+    return f"{text} ({f'{among(sight)} {listed}'.lstrip()})"
 
 
 def card(report: StoredCardReport) -> str:

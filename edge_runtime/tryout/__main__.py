@@ -130,7 +130,7 @@ def _follow(device: Device, store: Store, bar: tqdm[NoReturn], card: Path, url: 
 
 def _line(event: StoredEvent) -> str:
     when = "unknown" if event.start_s is None else _utc(event.start_s)
-    what = ", ".join(f"{count.count} {count.label}" for count in event.counts)
+    what = ", ".join(f"{count.count} {count.label} {count.individual or ''}".rstrip() for count in event.counts)
     sure = max(count.confidence for count in event.counts)
     size = f"{event.payload_bytes:.0f}"
     return f"{when:19}  {event.camera:16.16}  {what:32.32}  {sure:4.0%}   {wording.images(event.images):>6}  {size:>5}"

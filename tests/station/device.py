@@ -23,6 +23,7 @@ from edge_runtime.uplink.payload import (
     ClockQuality,
     Envelope,
     EventRecord,
+    Identity,
     LossRecord,
     Message,
     MessageType,
@@ -37,13 +38,28 @@ CAMERAS = ("cam7", "waterhole")
 LABELS = ("animal", "leopard", "person", "vehicle")
 
 
-def book(device: str = "ridge", epoch: str = "00000000000000a1", labels: tuple[str, ...] = LABELS) -> Codebook:
-    return Codebook(device, epoch, CAMERAS, labels, {"detector": "test 1"}, "Africa/Nairobi")
+def book(
+    device: str = "ridge",
+    epoch: str = "00000000000000a1",
+    labels: tuple[str, ...] = LABELS,
+    individuals: tuple[str, ...] = (),
+) -> Codebook:
+    return Codebook(device, epoch, CAMERAS, labels, {"detector": "test 1"}, "Africa/Nairobi", individuals)
 
 
 def event(number: int = 0, *, label: int = 1, camera: int = 0, count: int = 1, at: int = NOW_S) -> EventRecord:
     """An event that `number` makes different from the others."""
     return EventRecord(camera, at + 60 * number, 4, 3, (SpeciesCount(label, count, 0.8),))
+
+
+def seen(label: int, individual: int | None = None, *, count: int = 1, score: float = 6 / 7) -> SpeciesCount:
+    """One entry of an event."""
+    return SpeciesCount(label, count, 0.8, None if individual is None else Identity(individual, score))
+
+
+def sighting(*entries: SpeciesCount, at: int = NOW_S, camera: int = 0, review: bool = False) -> EventRecord:
+    """An event in which these were seen."""
+    return EventRecord(camera, at, 4, 3, entries, review=review)
 
 
 def card(photos: int = 1204, empty: int = 1100, failed: int = 3) -> CardRecord:

@@ -20,7 +20,18 @@ from edge_runtime.station.cli import main
 from edge_runtime.station.explain import examples
 from edge_runtime.station.store import FILE_NAME, Store
 from tests.broker import Mosquitto, free_port
-from tests.station.device import Device, arrivals, book, event, eventually, introduction, message
+from tests.station.device import (
+    NOW_S,
+    Device,
+    arrivals,
+    book,
+    event,
+    eventually,
+    introduction,
+    message,
+    seen,
+    sighting,
+)
 
 BOOK = book()
 COMMAND = [sys.executable, "-m", "edge_runtime.station.cli"]
@@ -100,6 +111,46 @@ def test_events_as_csv_have_a_row_for_each_label(config: Path, capsys: pytest.Ca
     ]
 
 
+@pytest.fixture
+def known(config: Path) -> Path:
+    """The same station, which has heard of a known animal beside another, for review."""
+    both = book(epoch="00000000000000b2", individuals=("F12",))
+    with closing(Store(config.parent / "data" / FILE_NAME)) as store:
+        store.commit(introduction(both, 1, 2))
+        told = [sighting(seen(1, 0), seen(1), at=NOW_S + 120, review=True)]
+        store.commit(arrivals(("ct/1/ridge/e", message(both, 1, told))))
+    return config
+
+
+def test_known_animals_and_what_is_to_review_are_told(known: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["events", "-c", str(known), "--limit", "1"]) == 0
+    told = capsys.readouterr().out.rstrip()
+    assert told[22:] == "Leopard × 2 (one of them F12) at cam7  (80%, F12 alike 6 of 7, ridge, to review)"
+
+
+def test_individuals_and_the_review_flag_are_columns_of_the_csv(
+    known: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["events", "-c", str(known), "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [[row[name] for name in ("label", "individual", "individual_score", "review")] for row in rows] == [
+        ["leopard", "F12", "0.86", "1"],
+        ["leopard", "", "", "1"],
+        ["person", "", "", "0"],
+        ["leopard", "", "", "0"],
+    ]
+
+
+def test_individuals_and_the_review_flag_are_in_the_json(known: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["events", "-c", str(known), "--json"]) == 0
+    latest, *others = json.loads(capsys.readouterr().out)
+    assert [(count["individual"], count["individual_score"]) for count in latest["counts"]] == [
+        ("F12", pytest.approx(6 / 7)),
+        (None, None),
+    ]
+    assert [each["review"] for each in (latest, *others)] == [True, False, False]
+
+
 def test_events_of_a_station_that_never_ran_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "station.yaml"
     file.write_text("data: nothing\n")
@@ -118,6 +169,19 @@ def test_decode_explains_a_payload_with_names(tmp_path: Path, capsys: pytest.Cap
     assert main(["decode", payload, "--codebook", str(file), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)["records"][0]
     assert (record["camera_name"], record["species"][0]["label"]) == ("cam7", "leopard")
+
+
+def test_decode_names_individuals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "ridge.m"
+    named = book(individuals=("F12",))
+    for codebook, name in ((named, "F12"), (BOOK, None)):
+        file.write_bytes(codebook.to_bytes())
+        payload = message(codebook, 1, [sighting(seen(1, 0))]).hex()
+        assert main(["decode", payload, "--codebook", str(file)]) == 0
+        assert ("number 0: F12" in capsys.readouterr().out) == (name is not None)
+        assert main(["decode", payload, "--codebook", str(file), "--json"]) == 0
+        identity = json.loads(capsys.readouterr().out)["records"][0]["species"][0]["identity"]
+        assert identity == {"individual": 0, "score": pytest.approx(6 / 7), "name": name}
 
 
 def test_decode_prints_every_vector_of_the_specification(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,15 @@ from hypothesis import strategies as st
 from edge_runtime.station.explain import Example, examples, explain
 from edge_runtime.uplink import codec
 from edge_runtime.uplink.codebook import Codebook
-from edge_runtime.uplink.payload import ClockQuality, Envelope, EventRecord, Message, MessageType, SpeciesCount
+from edge_runtime.uplink.payload import (
+    ClockQuality,
+    Envelope,
+    EventRecord,
+    Identity,
+    Message,
+    MessageType,
+    SpeciesCount,
+)
 from tests.uplink import strategies as some
 
 NOW_S = 1_782_864_000
@@ -68,6 +77,20 @@ def test_without_the_right_codebook_no_name_is_told() -> None:
 
 def test_a_code_that_the_codebook_lacks_is_told_as_such() -> None:
     assert "code 9: not in the codebook" in explain(told(EventRecord(9, NOW_S, 0, 1, LEOPARDS.species)), BOOK, NOW_S)
+
+
+def test_an_individual_is_told_by_its_name_where_the_codebook_has_it() -> None:
+    known = replace(LEOPARDS, species=(SpeciesCount(1, 1, 0.93, Identity(1, 0.86)),))
+    beyond = replace(LEOPARDS, species=(SpeciesCount(1, 1, 0.93, Identity(7, 0.86)),))
+    names = replace(BOOK, individuals=("F12", "Nala"), body=b"")
+
+    def told_of(event: EventRecord, codebook: Codebook) -> str:
+        lines = lines_of(explain(told(event, codebook=codebook.wire_id), codebook, NOW_S))
+        return next(line for line in lines if " individual " in line)
+
+    assert told_of(known, names) == "104 10 individual 0000000001 number 1: Nala"
+    assert told_of(known, BOOK) == "104 10 individual 0000000001 number 1"
+    assert told_of(beyond, names).endswith("number 7: not in the codebook")
 
 
 def test_a_cut_payload_is_told_as_far_as_it_goes_and_then_why_not_further() -> None:

@@ -15,16 +15,17 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from edge_runtime.settings import StationSettings, Web
 from edge_runtime.station.ingest import Health
 from edge_runtime.station.store import FILE_NAME, Reader, Store
-from edge_runtime.station.web import MOST_SHOWN, PageServer, create_app
+from edge_runtime.station.web import ANIMALS_SHOWN, MOST_SHOWN, PageServer, create_app
 from edge_runtime.uplink.payload import ClockQuality
-from tests.station.device import NOW_S, arrivals, book, card, event, introduction, message, status
+from tests.station.device import NOW_S, arrivals, book, card, event, introduction, message, seen, sighting, status
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 LIVE_MS = 15_000
 HEALTHY = Health(connected=True, since_s=NOW_S - 600, link_problem="", store_problem="")
-BOOK = book(labels=("animal", "leopard", "person", "vehicle", "<script>alert(1)</script>"))
+ODD = "<script>alert(1)</script>"
+BOOK = book(labels=("animal", "leopard", "person", "vehicle", ODD), individuals=("F12", "Nala", f"{ODD} & 7/%"))
 
 
 @dataclass
@@ -176,6 +177,7 @@ def test_nothing_overflows_and_text_has_strong_contrast(
     station: Station, browser: Browser, width: int, scheme: Any
 ) -> None:
     station.hear(1, *(event(number, label=number % 4, count=14) for number in range(8)))
+    station.hear(9, sighting(seen(1, 0), seen(1, 1), seen(1, 2), seen(1, count=9), review=True))
     station.health = replace(HEALTHY, connected=False, link_problem="connection refused")
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = context.new_page()
@@ -208,6 +210,64 @@ CONTRAST = """() => {
   }
   return weakest;
 }"""
+
+
+def test_a_known_animal_is_told_by_name_and_what_is_to_review_is_marked(station: Station, page: Page) -> None:
+    station.hear(1, sighting(seen(1, 0), review=True), sighting(seen(1, 1), seen(1), at=NOW_S + 60))
+    poll(page)
+    alone, beside = page.locator("tr").filter(has_text="F12"), page.locator("tr").filter(has_text="Nala")
+    expect(alone.locator(".count")).to_contain_text("Leopard F12")
+    expect(alone.locator(".who")).to_contain_text("known animal, likeness 6 of 7")
+    expect(alone.locator(".review")).to_contain_text("to review")
+    expect(alone.locator(".review svg")).to_be_visible()
+    expect(page.get_by_role("contentinfo")).to_contain_text("a person should look at these photos")
+    expect(beside.locator(".count")).to_contain_text("Leopard × 2")
+    expect(beside.locator(".who")).to_contain_text("one of them Nala")
+    expect(beside.locator(".review")).to_have_count(0)
+    expect(page.locator("#news")).to_have_text("New: Leopard × 2 (one of them Nala) at cam7; Leopard F12 at cam7")
+
+
+def test_known_animals_are_listed_with_where_and_when_they_were_last(station: Station, page: Page) -> None:
+    expect(page.get_by_role("heading", name="Known animals")).to_have_count(0)
+    station.hear(
+        1, sighting(seen(1, 0), at=NOW_S - 7200), sighting(seen(1, 1), at=NOW_S - 60, camera=1), sighting(seen(1, 0))
+    )
+    poll(page)
+    listed = page.get_by_role("region", name="Known animals").get_by_role("listitem")
+    expect(listed).to_have_count(2)
+    expect(listed.nth(0)).to_contain_text("Leopard F12")
+    expect(listed.nth(0)).to_contain_text("2 events")
+    expect(listed.nth(0)).to_contain_text("last at cam7, 2 min ago")
+    expect(listed.nth(1)).to_contain_text("Leopard Nala 1 event last at waterhole, 3 min ago")
+    page.get_by_role("link", name="Leopard Nala").click()
+    expect(page.get_by_role("heading", name="Latest events of Leopard Nala")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    poll(page)
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("link", name="show all events").click()
+    expect(page.locator("tbody tr")).to_have_count(3)
+
+
+def test_a_name_cannot_bring_markup_into_the_page_and_its_events_are_found(station: Station, page: Page) -> None:
+    station.hear(1, sighting(seen(4, 2)), sighting(seen(1, 0), at=NOW_S + 1))
+    poll(page)
+    assert page.locator("#live script").count() == 0
+    page.get_by_role("region", name="Known animals").get_by_role("link", name="& 7/%").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody .times")).to_have_text(BOOK.individuals[2])
+
+
+def test_all_known_animals_can_be_shown_and_a_few_are_at_first(station: Station, client: FlaskClient) -> None:
+    many = book(epoch="00000000000000b2", individuals=tuple(f"F{number}" for number in range(40)))
+    station.store.commit(introduction(many, 1, 41))
+    told = [sighting(seen(1, number), at=NOW_S + number) for number in range(40)]
+    station.store.commit(arrivals(("ct/1/ridge/e", message(many, 1, told))))
+    first, whole = (client.get(path).get_data(as_text=True) for path in ("/", "/?animals=1000"))
+    assert (first.count("<li>"), whole.count("<li>")) == (ANIMALS_SHOWN, 40)
+    assert ("Show all known animals" in first, "Show all known animals" in whole) == (True, False)
+    assert [each["name"] for each in client.get("/api/animals?limit=2").get_json()["animals"]] == ["F39", "F38"]
+    found = client.get("/api/events?label=leopard&individual=F7").get_json()["events"]
+    assert [each["sequence"] for each in found] == [8]
 
 
 def test_devices_are_shown_with_what_is_missing(station: Station, page: Page) -> None:
@@ -249,7 +309,17 @@ def test_an_event_from_an_old_clock_is_not_hidden_by_later_ones(client: FlaskCli
 
 
 def test_every_answer_carries_the_strict_headers(client: FlaskClient) -> None:
-    for path in ("/", "/fragment", "/api/events", "/api/devices", "/healthz", "/static/live.js", "/icon.svg", "/none"):
+    for path in (
+        "/",
+        "/fragment",
+        "/api/events",
+        "/api/animals",
+        "/api/devices",
+        "/healthz",
+        "/static/live.js",
+        "/icon.svg",
+        "/none",
+    ):
         headers = client.get(path).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'self';"), path
         assert headers["X-Content-Type-Options"] == "nosniff"
@@ -266,7 +336,8 @@ def test_the_api_gives_events_newest_first_by_device_and_after_an_id(client: Fla
     found = client.get("/api/events").get_json()["events"]
     assert [each["id"] for each in found] == [2, 1]
     assert found[1]["start"] == "2026-09-21T14:13:20Z"
-    assert found[1]["counts"] == [{"label": "leopard", "count": 1, "confidence": 0.8}]
+    leopard = {"label": "leopard", "count": 1, "confidence": 0.8, "individual": None, "individual_score": None}
+    assert found[1]["counts"] == [leopard]
     assert found[1]["clock"] == "camera"
     assert [each["id"] for each in client.get("/api/events?after=1").get_json()["events"]] == [2]
     assert len(client.get("/api/events?limit=1").get_json()["events"]) == 1

@@ -6,18 +6,23 @@ import itertools
 import sqlite3
 import tempfile
 import zlib
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_runtime.database import open_database, open_read_only
 from edge_runtime.errors import JournalError
-from edge_runtime.station import receive
+from edge_runtime.station import animals, queries, receive
+from edge_runtime.station.schema import MIGRATIONS
 from edge_runtime.station.store import FILE_NAME, Reader, Store
 from edge_runtime.station.values import Arrival, Gap
-from edge_runtime.uplink.payload import ClockQuality, Envelope, LossRecord
-from tests.station.device import NOW_S, arrivals, book, card, event, introduction, message, status
+from edge_runtime.uplink.payload import ClockQuality, Envelope, LossRecord, SpeciesCount
+from edge_runtime.values import Count
+from tests.station.device import NOW_S, arrivals, book, card, event, introduction, message, seen, sighting, status
 
 BOOK = book()
 EVENTS, STATUS, CODEBOOK, ONLINE = (f"ct/1/ridge/{kind}" for kind in "esmo")
@@ -178,6 +183,125 @@ def test_a_code_that_the_codebook_lacks_waits_for_the_right_codebook(store: Stor
     taken = store.commit([*introduction(BOOK), *arrivals((EVENTS, message(BOOK, 1, [event(label=9)])))])
     assert taken.ask == {("ridge", BOOK.wire_id)}
     assert (store.totals().held, store.totals().bad) == (1, 0)
+
+
+NAMED = book(individuals=("F12", "Nala"))
+
+
+def told(sequence: int, *entries: SpeciesCount, **how: Any) -> list[Arrival]:
+    """An event of the codebook that names individuals."""
+    return arrivals((EVENTS, message(NAMED, sequence, [sighting(*entries, **how)])))
+
+
+def known(store: Reader) -> list[tuple[str, str, int, str, int]]:
+    return [(each.label, each.name, each.events, each.camera, each.last_s - NOW_S) for each in store.known_animals(10)]
+
+
+def test_an_event_says_who_was_seen_and_that_a_person_should_look(store: Store) -> None:
+    committed = store.commit([*introduction(NAMED), *told(1, seen(1, 0), seen(1), review=True)])
+    (stored,) = store.recent_events(10)
+    assert stored == committed.events[0]
+    assert stored.counts == (Count("leopard", 1, 0.8, "F12", 6 / 7), Count("leopard", 1, 0.8))
+    assert stored.review
+
+
+def test_a_number_without_a_name_is_told_with_its_device(store: Store) -> None:
+    ford = book("ford")
+    payload = message(ford, 1, [sighting(seen(1, 7))])
+    store.commit([*introduction(BOOK), *arrivals((EVENTS, message(BOOK, 1, [sighting(seen(1, 7))])))])
+    store.commit([*introduction(ford), *arrivals(("ct/1/ford/e", payload))])
+    assert [each.counts[0].individual for each in store.recent_events(10)] == ["ford #7", "ridge #7"]
+    assert {each.name for each in store.known_animals(10)} == {"ford #7", "ridge #7"}
+
+
+def test_a_number_past_the_end_of_the_names_waits_for_the_right_codebook(store: Store) -> None:
+    taken = store.commit([*introduction(NAMED), *told(1, seen(1, 2))])
+    assert (taken.ask, store.totals().held) == ({("ridge", NAMED.wire_id)}, 1)
+
+
+def test_a_known_animal_is_where_it_was_last_whatever_came_last(store: Store) -> None:
+    store.commit([*introduction(NAMED), *told(1, seen(1, 0), camera=1), *told(2, seen(1, 1), at=NOW_S - 50)])
+    store.commit(told(3, seen(1, 0), at=NOW_S - 900))
+    assert known(store) == [("leopard", "F12", 2, "waterhole", 0), ("leopard", "Nala", 1, "cam7", -50)]
+    store.commit(told(4, seen(1, 1), at=NOW_S + 60))
+    assert known(store) == [("leopard", "Nala", 2, "cam7", 60), ("leopard", "F12", 2, "waterhole", 0)]
+    assert [each.name for each in store.known_animals(1)] == ["Nala"]
+
+
+def test_a_wrong_clock_does_not_make_a_known_animal_seen_in_the_future(store: Store) -> None:
+    store.commit([*introduction(NAMED), *told(1, seen(1, 0), at=NOW_S + 10**7)])
+    assert [(each.last_s, each.timed) for each in store.known_animals(9)] == [(NOW_S, False)]
+    store.commit(told(2, seen(1, 0)))
+    assert [(each.last_s, each.timed) for each in store.known_animals(9)] == [(NOW_S, True)]
+
+
+def test_a_repetition_or_a_contradiction_is_no_sighting(store: Store) -> None:
+    store.commit([*introduction(NAMED), *told(1, seen(1, 0)), *told(1, seen(1, 0)), *told(1, seen(1, 1))])
+    assert known(store) == [("leopard", "F12", 1, "cam7", 0)]
+
+
+def test_an_animal_that_an_event_names_twice_was_seen_in_one_event(store: Store) -> None:
+    store.commit([*introduction(NAMED), *told(1, seen(1, 0), seen(1, 0))])
+    assert known(store) == [("leopard", "F12", 1, "cam7", 0)]
+
+
+def test_animals_of_two_species_may_share_a_name_and_devices_share_an_animal(store: Store) -> None:
+    ford = book("ford", individuals=("Nala", "F12"))
+    store.commit([*introduction(NAMED), *told(1, seen(0, 0), seen(1, 0))])
+    payload = message(ford, 1, [sighting(seen(1, 1), at=NOW_S + 5)])
+    store.commit([*introduction(ford), *arrivals(("ct/1/ford/e", payload))])
+    assert known(store) == [("leopard", "F12", 2, "cam7", 5), ("animal", "F12", 1, "cam7", 0)]
+    assert store.known_animals(1)[0].device == "ford"
+
+
+def test_the_events_of_a_known_animal_can_be_asked_for(store: Store) -> None:
+    store.commit([*introduction(NAMED), *told(1, seen(1, 0)), *told(2, seen(1, 1)), *told(3, seen(1, 0), seen(1, 1))])
+    found = store.recent_events(10, animal=("leopard", "F12"))
+    assert [each.sequence for each in found] == [3, 1]
+    assert [each.sequence for each in store.recent_events(10, found[1].id, animal=("leopard", "F12"))] == [3]
+    assert store.recent_events(10, device="ford", animal=("leopard", "F12")) == []
+    assert store.recent_events(10, animal=("lion", "F12")) == []
+
+
+def test_known_animals_and_their_events_are_told_without_walking_through_all_events(store: Store) -> None:
+    def steps() -> list[int]:
+        counts = []
+        with closing(open_read_only(store.file)) as connection:
+            for question in (
+                lambda: animals.latest(connection, 6),
+                lambda: queries.recent_events(connection, 5, None, None, ("leopard", "Nala")),
+            ):
+                done = [0]
+                connection.set_progress_handler(lambda done=done: done.__setitem__(0, done[0] + 1), 1)
+                assert question()
+                counts.append(done[0])
+        return counts
+
+    store.commit([*introduction(NAMED), *told(1, seen(1, 0), at=NOW_S), *told(2, seen(1, 1), at=NOW_S)])
+    few = steps()
+    for number in range(3, 1003):
+        store.commit(told(number, seen(1, 0), at=NOW_S + number))
+    assert steps() == few
+
+
+def test_the_store_of_an_older_program_is_brought_up_to_date_and_its_events_stay_readable(tmp_path: Path) -> None:
+    file = tmp_path / FILE_NAME
+    with closing(open_database(file, MIGRATIONS[:1])) as older:
+        older.execute(
+            "INSERT INTO stream (device, epoch, base, floor, next, contiguous) VALUES ('ridge', ?, 1, 1, 2, 1)",
+            (BOOK.epoch,),
+        )
+        older.execute("INSERT INTO summary (stream_id, sequence, record, message_id) VALUES (1, 1, X'00', 1)")
+        counts = '[{"label":"leopard","count":2,"confidence":0.8}]'
+        older.execute(
+            "INSERT INTO event VALUES (1, 'ridge', 'cam7', ?, 4, 3, 2, ?, 0, 1, 13.0, 13, ?)", (NOW_S, counts, NOW_S)
+        )
+    with closing(Store(file)) as store:
+        assert [each.counts for each in store.recent_events(10)] == [(Count("leopard", 2, 0.8),)]
+        assert (store.recent_events(1)[0].review, store.known_animals(10)) == (True, [])
+        store.commit([*introduction(NAMED, 1, 3), *told(2, seen(1, 0))])
+        assert [each.sequence for each in store.recent_events(10)] == [2, 1]
+        assert known(store) == [("leopard", "F12", 1, "cam7", 0)]
 
 
 def test_a_new_epoch_counts_from_one_again_and_keeps_the_old_events(store: Store) -> None:

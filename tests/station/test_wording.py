@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -57,6 +58,43 @@ def test_an_event_is_told_in_one_line() -> None:
     assert wording.headline(stored(NOW_S)) == "Common eland × 2, Person × 1 at cam7"
 
 
+def leopards(*counts: Count) -> StoredEvent:
+    return replace(stored(NOW_S), counts=counts)
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ((Count("leopard", 1, 0.9, "F12", 0.9),), "Leopard F12 at cam7"),
+        ((Count("leopard", 1, 0.9, "F12", 0.9), Count("leopard", 1, 0.8)), "Leopard × 2 (one of them F12) at cam7"),
+        ((Count("leopard", 1, 0.9), Count("leopard", 1, 0.8)), "Leopard × 2 at cam7"),
+        (
+            (Count("leopard", 1, 0.9, "F12", 0.9), Count("lion", 1, 0.9, "F12", 0.9)),
+            "Leopard F12, Lion F12 at cam7",
+        ),
+        (
+            (Count("leopard", 1, 0.9, "F12", 0.9), Count("lion", 2, 0.8), Count("leopard", 1, 0.7, "M4", 0.9)),
+            "Leopard × 2 (F12 and M4), Lion × 2 at cam7",
+        ),
+        (
+            (*(Count("lion", 1, 0.9, name, 0.9) for name in ("A", "B", "C")), Count("lion", 4, 0.8)),
+            "Lion × 7 (three of them A, B and C) at cam7",
+        ),
+    ],
+)
+def test_known_animals_are_told_among_those_of_their_label(counts: tuple[Count, ...], said: str) -> None:
+    assert wording.headline(leopards(*counts)) == said
+
+
+def test_the_animals_of_a_label_are_as_sure_as_the_surest_of_them() -> None:
+    (sight,) = wording.sights(leopards(Count("leopard", 2, 0.7), Count("leopard", 1, 0.9, "F12", 0.9)))
+    assert (sight.count, sight.confidence) == (3, 0.9)
+
+
+def test_likeness_is_told_in_the_steps_in_which_it_travels() -> None:
+    assert [wording.likeness(step / 7) for step in range(8)] == [f"{step} of 7" for step in range(8)]
+
+
 def test_doubts_about_a_time_are_told_beside_it() -> None:
     assert wording.time_notes(stored(NOW_S), NOW_S) == []
     assert wording.time_notes(stored(None), NOW_S + 60) == ["arrived 1 min ago"]
@@ -66,7 +104,7 @@ def test_doubts_about_a_time_are_told_beside_it() -> None:
 
 
 def test_an_event_whose_clock_is_ahead_or_unknown_counts_from_its_arrival() -> None:
-    moments = [wording.happened_s(stored(start_s))[0] for start_s in (None, NOW_S + 9**9, NOW_S - 5)]
+    moments = [stored(start_s).happened_s for start_s in (None, NOW_S + 9**9, NOW_S - 5)]
     assert moments == [NOW_S, NOW_S, NOW_S - 5]
 
 
