@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from edge_runtime import console
-from edge_runtime.commands import process, run, sheet, status, tune, why_slow
+from edge_runtime.commands import gallery, process, report, run, sheet, status, tune, why_slow
 from edge_runtime.device import memory
 
 PROGRAM = "edge-runtime"
@@ -16,7 +16,9 @@ EXAMPLES = """\
   edge-runtime run -c device.yaml --until-idle         one card, then end (for boards that sleep)
   edge-runtime process /media/CARD -o results.json     one folder into a MegaDetector file, no broker
   edge-runtime status -c device.yaml --json            what the device has done, for scripts
+  edge-runtime report --format camtrap-dp -c device.yaml -o package    for ecologists; or megadetector, timelapse ...
   edge-runtime sheet -c device.yaml -o sheet.html      thumbnails to look through, people blurred
+  edge-runtime gallery enrol -c device.yaml --species leopard photos/   who is who; sub-folders are names
   edge-runtime tune -c device.yaml                     measure what is fastest on this device, keep it
   edge-runtime why-slow -c device.yaml                 where a photo's time goes
 
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = console.parser(PROGRAM, "Reads camera-trap cards on the spot and sends what matters.", EXAMPLES)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, process, status, sheet, tune, why_slow):
+    for command in (run, process, status, report, gallery, sheet, tune, why_slow):
         command.add(commands)
     return parser
 

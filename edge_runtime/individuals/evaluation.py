@@ -98,9 +98,7 @@ def taking_part(individuals: NDArray[np.intp], *, seed: int) -> NDArray[np.intp]
     return np.sort(np.concatenate(chosen))
 
 
-def match_ranks(
-    matrix: NDArray[np.float16], individuals: NDArray[np.intp], *, threads: int
-) -> list[NDArray[np.intp]]:
+def match_ranks(matrix: NDArray[np.float16], individuals: NDArray[np.intp], *, threads: int) -> list[NDArray[np.intp]]:
     """For each row as a query, the ranks (from 1) of the other rows of its animal among all others, best first.
 
     A wrong one that scores the same as a right one stands before it.

@@ -225,12 +225,23 @@ class Gallery:
         """Two names turned out to be one animal: `other` becomes `into`.
 
         Raises:
-            GalleryError: nobody has one of the names, or both are the same.
+            GalleryError: nobody has one of the names, both are the same, or one photo shows both.
         """
         with self._changing(species):
             kept, gone = self._individual(species, into), self._individual(species, other)
             if kept == gone:
                 raise GalleryError(self.file, f"{species} '{into}' cannot be merged with itself")
+            both = self._connection.execute(
+                "SELECT file FROM annotation WHERE individual_id = ? "
+                "AND sha256 IN (SELECT sha256 FROM annotation WHERE individual_id = ?)",
+                (kept, gone),
+            ).fetchone()
+            if both is not None:
+                raise GalleryError(
+                    self.file,
+                    f"{both['file']} shows {species} '{into}' and '{other}' side by side: they are two",
+                    hint="remove the annotation that is wrong, then merge",
+                )
             self._connection.execute("UPDATE annotation SET individual_id = ? WHERE individual_id = ?", (kept, gone))
             self._connection.execute(
                 "UPDATE individual SET added_s = MIN(added_s, (SELECT added_s FROM individual WHERE id = ?)) "
@@ -317,11 +328,12 @@ class Gallery:
     # -- inside
 
     def _whose(self, one: Shown) -> tuple[str, str] | None:
-        """Species and name under which this box of this photo is enrolled."""
+        """Species and name under which this is enrolled: this animal in this photo, or this box of it."""
         row = self._connection.execute(
             "SELECT species, name FROM annotation JOIN individual ON individual.id = individual_id "
-            "WHERE sha256 = ? AND (x1, y1, x2, y2) = (?, ?, ?, ?)",
-            (one.sha256, *_rounded(one.box)),
+            "WHERE sha256 = ? AND ((species, name) = (?, ?) OR (x1, y1, x2, y2) = (?, ?, ?, ?)) "
+            "ORDER BY (species, name) = (?, ?) DESC LIMIT 1",
+            (one.sha256, one.species, one.name, *_rounded(one.box), one.species, one.name),
         ).fetchone()
         return None if row is None else (row["species"], row["name"])
 
