@@ -81,6 +81,7 @@ def rules(settings: DeviceSettings, detector: Detector) -> Rules:
         gap_s=settings.events.gap_seconds,
         confident=detector.bundle.manifest.thresholds.confident if chosen is None else chosen,
         decode=settings.models.decode,
+        videos=settings.videos,
         prefilter=settings.prefilter,
         rule=settings.events.rule,
         repeats=None if settings.repeats == "off" else settings.repeats,

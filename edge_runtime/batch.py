@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from itertools import groupby
-from pathlib import Path
-from zoneinfo import ZoneInfo
+from pathlib import Path, PurePosixPath
 
 from edge_runtime.errors import CamtrapEdgeError, JournalError
 from edge_runtime.intake import scan
@@ -21,6 +19,7 @@ from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
 from edge_runtime.pipeline import Outcome, Pipeline
 from edge_runtime.reports import megadetector
+from edge_runtime.reports.source import Source
 from edge_runtime.rules import Rules
 from edge_runtime.values import FileStamp
 
@@ -55,7 +54,7 @@ def process(
     on_start: Callable[[int, int], None],
     on_outcome: Callable[[FileStamp, Outcome], None],
 ) -> Summary:
-    """Process every photo below `folder` and write `output` (MegaDetector batch results 1.6).
+    """Process every photo and video below `folder` and write `output` (MegaDetector batch results 1.6).
 
     What is finished is kept in `output` + `.journal` until the output is written, so that the same command after an
     interruption goes on where it stopped.
@@ -83,18 +82,14 @@ def process(
         _check_same_work(journal, folder, detector, classifier, rules)
         seen = scan.scan(folder)
         pipeline = Pipeline(journal, detector, classifier, rules, workers=workers)
-        todo = _unfinished(journal, seen.photos)
-        files = len(seen.photos) + len(seen.videos)
-        resumed = len(seen.photos) - len(todo)
-        on_start(files, files - len(todo))
-        with journal.transaction():
-            for stamp in seen.videos:
-                journal.ledger.add_video(stamp)
+        todo = _unfinished(journal, seen.files)
+        files = len(seen.files)
+        resumed = files - len(todo)
+        on_start(files, resumed)
         _take_all(pipeline, todo, on_outcome)
         pipeline.close_events()
-        present = {stamp.path for stamp in (*seen.photos, *seen.videos)}
-        entries = [_entry(result, rules.zone) for result in journal.ledger.results() if result.path in present]
-        megadetector.write(_document(entries, detector, classifier), output)
+        present = {stamp.path for stamp in seen.files}
+        megadetector.write(_source(journal, present), output)
         totals = journal.ledger.totals()
     finally:
         journal.close()
@@ -124,9 +119,9 @@ def _look_again(stamp: FileStamp) -> FileStamp:
     return replace(stamp, size=status.st_size, mtime_ns=status.st_mtime_ns)
 
 
-def _unfinished(journal: Journal, photos: Sequence[FileStamp]) -> list[FileStamp]:
+def _unfinished(journal: Journal, seen: Sequence[FileStamp]) -> list[FileStamp]:
     todo: list[FileStamp] = []
-    for folder, files in groupby(photos, key=lambda stamp: stamp.path.parent):
+    for folder, files in groupby(seen, key=lambda stamp: stamp.path.parent):
         stamps = {(stamp.path.name, stamp.size, stamp.mtime_ns): stamp for stamp in files}
         finished = journal.ledger.finished(folder, [name for name, _, _ in stamps])
         todo += [stamp for key, stamp in stamps.items() if key not in finished]
@@ -157,36 +152,11 @@ def _check_same_work(
         )
 
 
-def _entry(result: Result, zone: ZoneInfo) -> megadetector.Entry:
-    captured = None
-    if result.captured_s is not None:
-        captured = datetime.fromtimestamp(result.captured_s, zone).strftime("%Y:%m:%d %H:%M:%S")
-    return megadetector.Entry(
-        file=str(result.path),
-        failure=result.failure,
-        detections=result.detections,
-        width=result.width,
-        height=result.height,
-        captured=captured,
-        video=result.video,
-        passed_over=result.passed_over,
-    )
+def _source(journal: Journal, present: Collection[PurePosixPath]) -> Source:
+    def rows(*, by_event: bool) -> Iterator[Result]:
+        return (result for result in journal.ledger.results(by_event=by_event) if result.path in present)
 
-
-def _document(
-    entries: list[megadetector.Entry], detector: Detector, classifier: Classifier | None
-) -> dict[str, object]:
-    thresholds = detector.bundle.manifest.thresholds
-    return megadetector.document(
-        entries,
-        detector=detector.bundle.title,
-        classifier=classifier.bundle.title if classifier else None,
-        labels=classifier.names if classifier else (),
-        completed=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S"),
-        typical_threshold=thresholds.confident,
-        conservative_threshold=thresholds.keep,
-        lineages=classifier.taxonomy.lineages if classifier else {},
-    )
+    return Source(rows, device=_DEVICE, runs=tuple(journal.runs.all().values()))
 
 
 def _remove(journal_file: Path) -> None:

@@ -84,8 +84,10 @@ class Daemon:
         self._problems: list[Problem] = []
 
     def stop(self) -> None:
-        """Ask the loop to end after the photos in hand. Safe from a signal handler and from other threads."""
+        """Ask the loop to end after the photos in hand, and at once with a video. Safe from a signal handler and from
+        other threads."""
         self._stopping.set()
+        self._pipeline.stop()
         self._wake.set()
 
     def run(self, *, until_idle: bool = False) -> None:
@@ -148,12 +150,7 @@ class Daemon:
 
     def _todo(self, problems: list[Problem]) -> Iterator[Work]:
         for new in self._rescan.new(problems):
-            if new.videos:
-                with self._journal.transaction():
-                    for stamp in new.videos:
-                        self._journal.ledger.add_video(stamp)
-                self._report_due = True
-            for stamp in new.photos:
+            for stamp in new:
                 if self._stopping.is_set():
                     return
                 yield stamp, self._settling.settled(stamp)

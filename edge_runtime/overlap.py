@@ -13,13 +13,21 @@ Result = TypeVar("Result")
 
 
 def in_order(
-    work: Iterable[Item], function: Callable[[Item], Result], *, workers: int, ahead: int
+    work: Iterable[Item],
+    function: Callable[[Item], Result],
+    *,
+    workers: int,
+    ahead: int,
+    on_leaving: Callable[[], object] = lambda: None,
 ) -> Iterator[list[tuple[Item, Result]]]:
     """Call `function` on each item of `work` in `workers` threads; yields what is finished, in the order of `work`.
 
     Each list holds whatever finished while the caller was busy, at least one pair. `work` is read in the caller's
     thread, never more than `ahead` items before the one that was yielded last: a slow caller holds up the threads.
     Whoever stops early waits for the calls that have begun; their results are thrown away, the others never begin.
+
+    Args:
+        on_leaving: called when it is left early, before that wait: to tell calls that have begun to hurry.
 
     Raises:
         Exception: what `function` raised, when it is that item's turn; or what reading `work` raised, after everything
@@ -38,6 +46,9 @@ def in_order(
             while running and running[0][1].done() and not running[0][1].exception():
                 ready.append(_take(running))
             yield ready
+    except BaseException:
+        on_leaving()
+        raise
     finally:
         # The last first: what has begun never finds that one before it does not begin any more.
         for _, future in reversed(running):

@@ -1,5 +1,7 @@
 """The way of a photo, in order: read, prove whole, recognise, (compare,) decode, detect, classify, record.
 
+A video goes the same way, frame after frame (video_look.py).
+
 Someone who reads this file knows the program. Several threads look at photos at once, each at one from its bytes to its
 species; the thread that called records them in the order of the card. What a photo leads to (its result, the event
 that it belongs to, whatever that event sends out) commits in one transaction.
@@ -11,18 +13,20 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from threading import Event
 
 import cv2
 
-from edge_runtime import overlap, values
+from edge_runtime import overlap, values, video_look
 from edge_runtime.errors import (
     CardGoneError,
     EngineError,
     IncompletePhotoError,
     PhotoError,
+    StoppedError,
     UnsettledPhotoError,
 )
-from edge_runtime.intake import cameras, completeness, decode, exif, identity
+from edge_runtime.intake import cameras, completeness, decode, exif, identity, scan, video
 from edge_runtime.journal.journal import Journal
 from edge_runtime.laps import Lap, no_lap
 from edge_runtime.models import crops, loading
@@ -33,6 +37,7 @@ from edge_runtime.prefilter.turns import Turn
 from edge_runtime.recording import Failed, Known, Look, Outcome, Recorder, Seen, Unfinished
 from edge_runtime.rules import Rules
 from edge_runtime.values import CardReport, Detection, FailureKind, FileStamp
+from edge_runtime.video_look import Stages
 
 __all__ = ["Outcome", "Pipeline", "Work"]
 
@@ -66,6 +71,13 @@ class Pipeline:
         with journal.transaction():
             run_id = journal.runs.add(loading.run(detector, classifier, rules.confident, str(rules.zone)))
         self._recorder = Recorder(journal, rules, classifier.naming if classifier else None, run_id=run_id, now=now)
+        self._stopping = Event()
+        self._stages = Stages(
+            detector.resized_to, detector.detect, self._name_species, journal.knows, self._stopping.is_set
+        )
+        if video.installed():
+            with journal.transaction():
+                journal.ledger.try_again(video.NEEDS_AV)
         cv2.setNumThreads(1)  # a photo has one thread; the others have photos of their own
 
     def take_all(self, work: Iterable[Work]) -> Iterator[tuple[FileStamp, Outcome]]:
@@ -79,13 +91,19 @@ class Pipeline:
             sqlite3.Error: the journal cannot be written; likewise.
         """
         ahead = self._workers + FINISHED_AHEAD if self._workers > 1 else 1
-        work = _announced(work)
+        work, workers, leave = _announced(work), self._workers, self._stopping.set
+        self._stopping.clear()
         if self._rules.prefilter == "burst":
-            looks = turns.in_order(work, self.look, workers=self._workers, ahead=ahead, gap_s=self._rules.gap_s)
+            gap_s = self._rules.gap_s
+            looks = turns.in_order(work, self.look, workers=workers, ahead=ahead, gap_s=gap_s, on_leaving=leave)
         else:
-            looks = overlap.in_order(work, self.look, workers=self._workers, ahead=ahead)
+            looks = overlap.in_order(work, self.look, workers=workers, ahead=ahead, on_leaving=leave)
         for ready in looks:
             yield from self.record(ready)
+
+    def stop(self) -> None:
+        """Have `take_all` leave off in the middle of a video: it is told of as waiting. For any thread."""
+        self._stopping.set()
 
     def record(self, ready: Iterable[tuple[Work, Look]]) -> list[tuple[FileStamp, Outcome]]:
         """Commit what looking at files gave, in their order, all of it or nothing.
@@ -118,9 +136,15 @@ class Pipeline:
         """
         stamp, settled = work
         try:
+            if scan.is_video(stamp.path.name):
+                if turn:
+                    turn.stand_aside()
+                return video_look.see(stamp, self._rules, self._stages, lap, settled=settled)
             return self._see(stamp, lap, turn, settled=settled)
         except CardGoneError:
             raise
+        except StoppedError:
+            return Unfinished()
         except (IncompletePhotoError, UnsettledPhotoError) as error:
             return Failed(FailureKind.ACCESS, error.problem, final=True) if settled else Unfinished()
         except PhotoError as error:

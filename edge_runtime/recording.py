@@ -11,6 +11,7 @@ from enum import Enum
 from edge_runtime.events import closing, grouping
 from edge_runtime.events.closing import Medium
 from edge_runtime.events.evidence import Naming
+from edge_runtime.intake import scan
 from edge_runtime.journal.event_log import OpenEvent
 from edge_runtime.journal.journal import Journal
 from edge_runtime.rules import Rules
@@ -37,7 +38,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A photo that was read and inferred."""
+    """A photo or video that was read and inferred."""
 
     photo: Photo
     detections: tuple[Detection, ...]
@@ -54,7 +55,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A file that is still being written."""
+    """A file that is still being written, or a video that was left in the middle because the program ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,10 @@ class Recorder:
         earlier = self._journal.ledger.entry(stamp.path)
         attempts = 1 + (earlier.attempts if earlier and earlier.failure and earlier.describes(stamp) else 0)
         final = failed.final or attempts >= MAX_ATTEMPTS
-        self._journal.ledger.add_failure(stamp, failed.kind, failed.problem, attempts=attempts, final=final)
+        video = scan.is_video(stamp.path.name)
+        self._journal.ledger.add_failure(
+            stamp, failed.kind, failed.problem, attempts=attempts, final=final, video=video
+        )
         again = "" if final else f" (attempt {attempts}, will try again)"
         log.warning("%s: %s%s", stamp.full_path, failed.problem, again)
         return Outcome.FAILED if final else Outcome.RETRY

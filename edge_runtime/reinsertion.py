@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edge_runtime.errors import PhotoError
-from edge_runtime.intake import completeness, identity
+from edge_runtime.intake import completeness, identity, scan
 from edge_runtime.intake.scan import Folder
 from edge_runtime.journal.ledger import Ledger
 from edge_runtime.values import FileStamp
@@ -20,7 +20,7 @@ PROBES = 3
 
 
 def is_the_same(folder: Folder, finished: Mapping[tuple[str, int, int], bool], ledger: Ledger) -> bool:
-    """Whether the folder's files still show what the ledger remembers; True where it remembers none of its photos.
+    """Whether the folder's files still show what the ledger remembers; True where it remembers none of them.
 
     Args:
         finished: as `Ledger.finished`.
@@ -29,6 +29,8 @@ def is_the_same(folder: Folder, finished: Mapping[tuple[str, int, int], bool], l
         CardGoneError: the card vanished meanwhile.
     """
     remembered = [file for file in folder.listed if finished.get(file[:3])]
+    # Photos where there are any: they are sooner read again.
+    remembered = [file for file in remembered if not scan.is_video(file[0])] or remembered
     step = max(1, (len(remembered) - 1) // (PROBES - 1))
     return all(_shows_what_it_did(stamp, ledger) for stamp in folder.stamps(remembered[::step][:PROBES]))
 
@@ -36,6 +38,9 @@ def is_the_same(folder: Folder, finished: Mapping[tuple[str, int, int], bool], l
 def _shows_what_it_did(stamp: FileStamp, ledger: Ledger) -> bool:
     entry = ledger.entry(stamp.path)
     try:
+        if scan.is_video(stamp.path.name):
+            with identity.opened(stamp) as stream:
+                return entry is not None and identity.file_hash(stream) == entry.sha256
         data = identity.read(stamp)
         end = completeness.check(data, stamp.full_path).end
     except PhotoError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edge_runtime import reinsertion
@@ -19,16 +18,6 @@ from edge_runtime.journal.journal import Journal
 from edge_runtime.values import FileStamp
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class New:
-    """What is to be done in one folder, in natural order."""
-
-    photos: list[FileStamp]
-    """New, changed, or to be tried again."""
-    videos: list[FileStamp]
-    """New or changed."""
 
 
 class Rescan:
@@ -46,8 +35,10 @@ class Rescan:
         """The card is out: whatever comes next may be another one."""
         self._seen = {}
 
-    def new(self, problems: list[Problem]) -> Iterator[New]:
-        """One pass: each folder with something to be done, listed when its turn comes.
+    def new(self, problems: list[Problem]) -> Iterator[list[FileStamp]]:
+        """One pass: of each folder what is new, changed or to be tried again, in natural order, if anything is.
+
+        A folder is listed when its turn comes.
 
         Args:
             problems: gets what could not be looked at.
@@ -63,19 +54,18 @@ class Rescan:
                 self._seen[folder.path] = fingerprint
                 continue
             new = self._look(folder, appeared=folder.path not in before)
-            done = not (new.photos or new.videos)
-            self._seen[folder.path] = fingerprint if done else None
-            if not done:
+            self._seen[folder.path] = None if new else fingerprint
+            if new:
                 yield new
 
-    def _look(self, folder: Folder, *, appeared: bool) -> New:
+    def _look(self, folder: Folder, *, appeared: bool) -> list[FileStamp]:
         ledger = self._journal.ledger
         finished = ledger.finished(folder.path, [file[0] for file in folder.listed])
         if appeared and not reinsertion.is_the_same(folder, finished, ledger):
-            log.warning("%s: other photos under known names; reading all of them", folder.path)
+            log.warning("%s: other files under known names; reading all of them", folder.path)
             with self._journal.transaction():
-                for file in filter(scan.is_photo, folder.listed):
+                for file in filter(scan.is_medium, folder.listed):
                     ledger.forget(folder.path / file[0])
             finished = {}
         rest = [file for file in folder.listed if file[:3] not in finished]
-        return New(folder.stamps(filter(scan.is_photo, rest)), folder.stamps(filter(scan.is_video, rest)))
+        return folder.stamps(filter(scan.is_medium, rest))

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from edge_runtime.settings import Camera, Decode, EvidenceRule, Prefilter, Repeats
+from edge_runtime.settings import Camera, Decode, EvidenceRule, Prefilter, Repeats, Videos
 from edge_runtime.values import Detection
+
+_VIDEOS = Videos()
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Rules:
     confident: float
     """Least confidence of a detection that counts."""
     decode: Decode = "reduced"
+    videos: Videos = _VIDEOS
+    """Which frames of a video are looked at."""
     prefilter: Prefilter = "off"
     rule: EvidenceRule = "mean-log"
     """How the frames of one animal decide together."""

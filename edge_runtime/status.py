@@ -63,7 +63,7 @@ def _read(connection: sqlite3.Connection, settings: DeviceSettings, file: Path, 
     if epoch is None:
         raise LookupError("it has no epoch yet")
     failed = connection.execute(
-        "SELECT path, problem FROM file WHERE failure IS NOT NULL AND NOT video ORDER BY path LIMIT ?", (failures,)
+        "SELECT path, problem FROM file WHERE failure IS NOT NULL ORDER BY path LIMIT ?", (failures,)
     ).fetchall()
     last = connection.execute("SELECT processed_s FROM photo ORDER BY id DESC LIMIT 1").fetchone()
     return Status(

@@ -17,6 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bundles", "engines", "intake", "events", "journal", "device"),
     ("models", "individuals", "uplink", "reports", "rules", "overlap", "prefilter"),
     ("recording",),
+    ("video_look",),
     ("pipeline", "reinsertion", "rescan", "station", "status"),
     ("daemon", "batch", "tuning"),
     ("assembly",),

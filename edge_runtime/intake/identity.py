@@ -7,11 +7,11 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
-from edge_runtime.errors import CardGoneError, IncompletePhotoError, PhotoError, UnreadablePhotoError
+from edge_runtime.errors import CardGoneError, IncompletePhotoError, PhotoError, StoppedError, UnreadablePhotoError
 from edge_runtime.values import FileStamp
 
 MAX_BYTES = 128 * 1024 * 1024
@@ -83,16 +83,19 @@ def announce(stamp: FileStamp) -> None:
             os.close(handle)
 
 
-def file_hash(stream: FileIO) -> bytes:
-    """SHA-256 (32 bytes) of all that is in the open file, block by block.
+def file_hash(stream: FileIO, stopped: Callable[[], bool] = lambda: False) -> bytes:
+    """SHA-256 (32 bytes) of all that is in the open file, block by block; `stopped` is asked between two of them.
 
     Raises:
         OSError: it cannot be read.
+        StoppedError: `stopped` said so.
     """
     digest, block = hashlib.sha256(), bytearray(_BLOCK)
     stream.seek(0)
     while count := stream.readinto(block):
         digest.update(memoryview(block)[:count])
+        if stopped():
+            raise StoppedError(Path(str(stream.name)))
     return digest.digest()
 
 

@@ -21,6 +21,7 @@ from edge_runtime.values import FileStamp
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".asf", ".wmv", ".mkv", ".m4v", ".mpg", ".mts", ".3gp"})
+_SUFFIXES = PHOTO_SUFFIXES | VIDEO_SUFFIXES
 MAX_DEPTH = 32
 """Folders nested deeper are reported, not read: no camera does that, a damaged file system does."""
 
@@ -78,9 +79,17 @@ class Scan:
     Paths of names that are not UTF-8 carry Python's surrogate escapes; they open, but do not print as they are.
     """
 
-    photos: tuple[FileStamp, ...]
-    videos: tuple[FileStamp, ...]
+    files: tuple[FileStamp, ...]
+    """Photos and videos."""
     problems: tuple[Problem, ...]
+
+    @property
+    def photos(self) -> tuple[FileStamp, ...]:
+        return tuple(stamp for stamp in self.files if not is_video(stamp.path.name))
+
+    @property
+    def videos(self) -> tuple[FileStamp, ...]:
+        return tuple(stamp for stamp in self.files if is_video(stamp.path.name))
 
 
 def scan(root: Path) -> Scan:
@@ -89,13 +98,11 @@ def scan(root: Path) -> Scan:
     Raises:
         CardGoneError: `root` itself cannot be listed.
     """
-    photos: list[FileStamp] = []
-    videos: list[FileStamp] = []
+    files: list[FileStamp] = []
     problems: list[Problem] = []
     for folder in walk(root, problems):
-        photos += folder.stamps(filter(is_photo, folder.listed))
-        videos += folder.stamps(filter(is_video, folder.listed))
-    return Scan(tuple(photos), tuple(videos), tuple(problems))
+        files += folder.stamps(filter(is_medium, folder.listed))
+    return Scan(tuple(files), tuple(problems))
 
 
 def walk(root: Path, problems: list[Problem]) -> Iterator[Folder]:
@@ -124,12 +131,14 @@ def walk(root: Path, problems: list[Problem]) -> Iterator[Folder]:
         yield Folder(root, path, listed)
 
 
-def is_photo(file: Listed) -> bool:
-    return _suffix(file[0]) in PHOTO_SUFFIXES and stat.S_ISREG(file[3])
+def is_medium(file: Listed) -> bool:
+    """Whether it should be a photo or a video."""
+    return _suffix(file[0]) in _SUFFIXES and stat.S_ISREG(file[3])
 
 
-def is_video(file: Listed) -> bool:
-    return _suffix(file[0]) in VIDEO_SUFFIXES and stat.S_ISREG(file[3])
+def is_video(name: str) -> bool:
+    """Whether a file of this name should be a video."""
+    return _suffix(name) in VIDEO_SUFFIXES
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -155,7 +164,7 @@ def _list(folder: Path, problems: list[Problem]) -> tuple[tuple[Listed, ...], li
                 except FileNotFoundError:
                     continue  # deleted since it was listed
                 except OSError as error:
-                    if _suffix(entry.name) in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
+                    if _suffix(entry.name) in _SUFFIXES:
                         problems.append(Problem(folder / entry.name, error.strerror or str(error)))
                     continue
                 listed.append((entry.name, status.st_size, status.st_mtime_ns, status.st_mode))

@@ -12,6 +12,7 @@ stands in it, and only containers and codecs that cameras write are tried.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from edge_runtime.errors import IncompletePhotoError, PhotoError, StoppedError, UnreadablePhotoError
+from edge_runtime.errors import IncompletePhotoError, StoppedError, UnreadablePhotoError
 from edge_runtime.intake import video_capture, video_ends, video_plan
 from edge_runtime.intake.exif import plain
 from edge_runtime.intake.video_ends import End
@@ -57,7 +58,23 @@ _CODECS = frozenset(
 )  # fmt: skip
 _READ_AHEAD = 1 << 18
 _SHORT = 0.05
-"""Share of its stated length by which a video may be shorter without a word about it, and half a second."""
+"""Share by which a video may be shorter than its header says without a word about it, and seconds beside that. Cameras
+leave frames out that they had no time for."""
+
+
+def installed() -> bool:
+    """Whether PyAV is there."""
+    return importlib.util.find_spec("av") is not None
+
+
+def check_installed(file: Path) -> None:
+    """Before anything is done with a video.
+
+    Raises:
+        UnreadablePhotoError: PyAV is not there; once it is, `NEEDS_AV` is what to try again.
+    """
+    if not installed():
+        raise UnreadablePhotoError(file, NEEDS_AV)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +101,8 @@ class Video:
         stopped: asked between packets; true ends the walk.
 
     Raises:
-        PhotoError: PyAV is not installed.
         IncompletePhotoError: no video, or cut so early that nothing says what is in it.
-        UnreadablePhotoError: none of the known codecs, no picture at all, or frames that are too large.
+        UnreadablePhotoError: PyAV is not installed, none of the known codecs, no picture at all, or too large frames.
         StoppedError: `stopped` said so.
         OSError: the file could not be read.
     """
@@ -102,10 +118,9 @@ class Video:
         enough: Callable[[int, int], tuple[int, int]] | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        try:
-            import av
-        except ImportError as error:
-            raise PhotoError(file, NEEDS_AV, final=False) from error
+        check_installed(file)
+        import av
+
         self._av, self._damaged = av, av.FFmpegError
         self._stream, self._file, self._sampling = stream, file, sampling
         self._max_pixels = min(max_pixels, MAX_FRAME_PIXELS)
@@ -174,8 +189,11 @@ class Video:
         tick = float(stream.time_base or 0) or 1 / self._av.time_base
         timing = video_plan.timing(times, tick=tick, stated_rate=float(stream.average_rate or 0))
         stated_s = stream.duration * tick if stream.duration else (container.duration or 0) / self._av.time_base
+        stated_frames = stream.frames
         if timing.duration_s < stated_s * (1 - _SHORT) - _SHORT:
             self._problem(f"ends after {timing.duration_s:.1f} of {stated_s:.1f} s")
+        elif len(times) < stated_frames * (1 - _SHORT):
+            self._problem(f"only {len(times)} of {stated_frames} frames are there")
         elif video_ends.find(self._stream, self._size) is End.MISSING:
             self._problem("its end is missing")
         # AVI has no times, only an order, and that is not the one in which frames are shown where a codec looks ahead.

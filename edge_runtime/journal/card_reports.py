@@ -23,7 +23,7 @@ class CardReports:
         photos, empty = run("SELECT COUNT(*), COALESCE(SUM(empty), 0) FROM photo WHERE reported = 0").fetchone()
         failed, duplicates, videos = run(
             "SELECT COALESCE(SUM(failure IS NOT NULL AND NOT video), 0), COALESCE(SUM(duplicate), 0), "
-            "COALESCE(SUM(video), 0) FROM file WHERE reported = 0 AND final = 1"
+            "COALESCE(SUM(failure IS NOT NULL AND video), 0) FROM file WHERE reported = 0 AND final = 1"
         ).fetchone()
         if not (photos or failed or duplicates or videos):
             return None

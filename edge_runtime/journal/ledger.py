@@ -44,12 +44,13 @@ class Totals:
     """Counts over everything that the journal knows."""
 
     photos: int
-    """Distinct photos read and inferred."""
+    """Distinct photos and videos read and inferred."""
     empty: int
     failed: int
     """Files that should be photos and could not be read or inferred, those to be tried again included."""
     duplicates: int
     videos: int
+    """Files that should be videos, likewise."""
     events: int
     """Events with something in them, closed and put into the outbox."""
     passed_over: int
@@ -167,25 +168,25 @@ class Ledger:
                 "UPDATE file SET size = ?, mtime_ns = ? WHERE path = ?", (stamp.size, stamp.mtime_ns, _key(stamp.path))
             )
             return
-        self._set_file(stamp, photo_id=photo_id, duplicate=1)
+        footage = self._connection.execute("SELECT frame_rate IS NOT NULL FROM photo WHERE id = ?", (photo_id,))
+        self._set_file(stamp, photo_id=photo_id, duplicate=1, video=footage.fetchone()[0])
 
-    def add_failure(self, stamp: FileStamp, kind: FailureKind, problem: str, *, attempts: int, final: bool) -> None:
+    def add_failure(
+        self, stamp: FileStamp, kind: FailureKind, problem: str, *, attempts: int, final: bool, video: bool = False
+    ) -> None:
         """Record that a file could not be read or inferred; `final` ends its retries."""
-        self._set_file(stamp, failure=kind.value, problem=problem, attempts=attempts, final=int(final))
+        row = {"failure": kind.value, "problem": problem, "attempts": attempts, "final": int(final)}
+        self._set_file(stamp, **row, video=int(video))
 
-    def add_video(self, stamp: FileStamp) -> None:
-        """Record that a video lies on the card, so that it is reported rather than passed over in silence."""
-        earlier = self._connection.execute(
-            "UPDATE file SET size = ?, mtime_ns = ? WHERE path = ? AND video",
-            (stamp.size, stamp.mtime_ns, _key(stamp.path)),
+    def try_again(self, problem: str) -> None:
+        """Have the files that failed for `problem`, which is no more, read again."""
+        self._connection.execute(
+            "UPDATE file SET final = 0, attempts = 0 WHERE failure IS NOT NULL AND problem = ?", (problem,)
         )
-        if earlier.rowcount:
-            return  # It has grown since: nothing new to count.
-        self._set_file(stamp, failure=FailureKind.ACCESS.value, problem="videos are not read yet", video=1)
 
-    def results(self) -> Iterator[Result]:
+    def results(self, *, by_event: bool = False) -> Iterator[Result]:
         """Every file with its outcome, as `results.stream`."""
-        return results.stream(self._connection)
+        return results.stream(self._connection, by_event=by_event)
 
     def detections(self, photo_id: int) -> tuple[Detection, ...]:
         """What was found in a photo by itself, most confident first: without its event's word, nor a person's."""

@@ -140,6 +140,24 @@ MIGRATIONS = (
     CREATE INDEX photo_review ON photo (id) WHERE review <> '';
     UPDATE file SET final = 0, attempts = 0 WHERE video AND problem = 'videos are not read yet';
 
+    -- Videos count as such only where they could not be read.
+    DROP TRIGGER file_counted;
+    DROP TRIGGER file_uncounted;
+    DROP TRIGGER file_recounted;
+    CREATE TRIGGER file_counted AFTER INSERT ON file WHEN new.failure IS NOT NULL OR new.duplicate BEGIN
+        UPDATE total SET failed = failed + (new.failure IS NOT NULL AND NOT new.video),
+            duplicates = duplicates + new.duplicate, videos = videos + (new.failure IS NOT NULL AND new.video); END;
+    CREATE TRIGGER file_uncounted AFTER DELETE ON file WHEN old.failure IS NOT NULL OR old.duplicate BEGIN
+        UPDATE total SET failed = failed - (old.failure IS NOT NULL AND NOT old.video),
+            duplicates = duplicates - old.duplicate, videos = videos - (old.failure IS NOT NULL AND old.video); END;
+    CREATE TRIGGER file_recounted AFTER UPDATE OF failure, duplicate, video ON file BEGIN
+        UPDATE total SET
+            failed = failed + (new.failure IS NOT NULL AND NOT new.video) - (old.failure IS NOT NULL AND NOT old.video),
+            duplicates = duplicates + new.duplicate - old.duplicate,
+            videos = videos + (new.failure IS NOT NULL AND new.video) - (old.failure IS NOT NULL AND old.video); END;
+    DROP INDEX file_failed;
+    CREATE INDEX file_failed ON file (path) WHERE failure IS NOT NULL;
+
     -- What read a photo: models and thresholds, as JSON. NULL for photos of older programs.
     CREATE TABLE run (
         id INTEGER PRIMARY KEY,

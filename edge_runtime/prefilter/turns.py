@@ -10,7 +10,7 @@ Those before it have always begun when a photo begins: there is nobody to wait f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Semaphore
@@ -85,13 +85,17 @@ class Turn:
 
     def __exit__(self, *error: object) -> None:
         # Whatever became of this photo, nobody may wait for it for ever.
+        self.stand_aside()
+        if not self._empty.done():
+            self._empty.set_result(False)
+        self._hands.release()
+
+    def stand_aside(self) -> None:
+        """Let the photo behind this one go on: with this one it is not compared."""
         if not self.told.arrived.done():
             self.told.arrived.set_result(Arrived(recent=self._wait(self._before.arrived).recent))
         if not self.told.reference.done():
             self.told.reference.set_result(None)
-        if not self._empty.done():
-            self._empty.set_result(False)
-        self._hands.release()
 
     def nothing_changed(self, photo: Photo, data: bytes, image: Image.Image) -> bool:
         """Whether the photo shows what an empty frame of its burst shows. Call once, before the detector.
@@ -132,7 +136,13 @@ class Turn:
 
 
 def in_order(
-    work: Iterable[Item], look: Look[Item, Result], *, workers: int, ahead: int, gap_s: int
+    work: Iterable[Item],
+    look: Look[Item, Result],
+    *,
+    workers: int,
+    ahead: int,
+    gap_s: int,
+    on_leaving: Callable[[], object] = lambda: None,
 ) -> Iterator[list[tuple[Item, Result]]]:
     """As `overlap.in_order`, with a turn for each item: at most `workers` of them are in hand, the others wait.
 
@@ -145,7 +155,7 @@ def in_order(
             return look(item[0], turn=turn)
 
     line = _line(work, Semaphore(workers), gap_s=gap_s)
-    for ready in overlap.in_order(line, take, workers=ahead, ahead=ahead):
+    for ready in overlap.in_order(line, take, workers=ahead, ahead=ahead, on_leaving=on_leaving):
         yield [(item, result) for (item, _), result in ready]
 
 

@@ -25,7 +25,7 @@ def test_a_broken_bar_is_said_and_ends_with_1(capsys: pytest.CaptureFixture[str]
 def test_the_card_and_its_journal_are_such_as_the_device_passes_over(tmp_path: Path) -> None:
     known_card.fill(tmp_path / "card", 30)
     journal = Journal(tmp_path / "journal.sqlite", device="bench")
-    assert sum(len(new.photos) for new in Rescan(tmp_path / "card", journal).new([])) == 30
+    assert sum(len(new) for new in Rescan(tmp_path / "card", journal).new([])) == 30
     known_card.remember(journal, tmp_path / "card")
     assert list(Rescan(tmp_path / "card", journal).new([])) == []
     known_card.remember_others(journal, 50)

@@ -10,7 +10,7 @@ from tests.device.conftest import Bench
 
 def look(bench: Bench, rescan: Rescan) -> list[Outcome]:
     """One pass, as the daemon makes it."""
-    work = [(stamp, True) for new in rescan.new([]) for stamp in new.photos]
+    work = [(stamp, True) for new in rescan.new([]) for stamp in new]
     return [outcome for _, outcome in bench.pipeline.take_all(work)]
 
 

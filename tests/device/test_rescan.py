@@ -26,11 +26,11 @@ def rescan(bench: Bench) -> Rescan:
 
 def todo(rescan: Rescan) -> list[str]:
     """The photos of one pass, none of which is taken."""
-    return [str(stamp.path) for new in rescan.new([]) for stamp in new.photos]
+    return [str(stamp.path) for new in rescan.new([]) for stamp in new]
 
 
 def take(bench: Bench, rescan: Rescan, *, settled: bool = True) -> dict[str, Outcome]:
-    work = ((stamp, settled) for new in rescan.new([]) for stamp in new.photos)
+    work = ((stamp, settled) for new in rescan.new([]) for stamp in new)
     return {str(stamp.path): outcome for stamp, outcome in bench.pipeline.take_all(work)}
 
 
@@ -125,7 +125,7 @@ def test_what_a_pass_that_ended_early_did_not_reach_comes_in_the_next_one(bench:
     for number in range(4):
         bench.shoot(f"DCIM/10{number}/1.JPG", ANIMAL, seconds=number)
     first = next(rescan.new([]))
-    assert [str(stamp.path) for stamp in first.photos] == ["DCIM/100/1.JPG"]
+    assert [str(stamp.path) for stamp in first] == ["DCIM/100/1.JPG"]
     assert todo(rescan) == [f"DCIM/10{number}/1.JPG" for number in range(4)]
 
 
@@ -135,8 +135,8 @@ def test_a_new_video_and_one_that_grew_are_told_of_until_they_are_noted(bench: B
         video.write_bytes(content)
         for _ in range(2):
             (new,) = known.new([])
-            assert new.photos == [] and [stamp.path.name for stamp in new.videos] == ["V.MP4"]
-        bench.journal.ledger.add_video(new.videos[0])
+            assert [stamp.path.name for stamp in new] == ["V.MP4"]
+        bench.journal.ledger.add_failure(new[0], FailureKind.ACCESS, "no video", attempts=1, final=True, video=True)
         assert list(known.new([])) == []
     assert bench.journal.ledger.totals().videos == 1
 

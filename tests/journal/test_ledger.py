@@ -12,7 +12,7 @@ from edge_runtime import database
 from edge_runtime.journal.journal import Journal
 from edge_runtime.journal.ledger import Totals
 from edge_runtime.journal.schema import MIGRATIONS
-from edge_runtime.values import Box, Capture, Count, Detection, Event, FailureKind, FileStamp, Photo
+from edge_runtime.values import Box, Capture, Count, Detection, Event, FailureKind, FileStamp, Footage, Photo
 
 NAMES = ["a.jpg", "b.jpg", "Z.JPG", "IMG_10.JPG", "é.jpg", os.fsdecode(b"caf\xe9_1.jpg"), "\U0001f98a.jpg"]
 
@@ -40,6 +40,18 @@ def fail(journal: Journal, file: FileStamp, *, final: bool) -> None:
     journal.ledger.add_failure(file, FailureKind.ACCESS, "broken", attempts=1, final=final)
 
 
+def fail_video(journal: Journal, file: FileStamp) -> None:
+    journal.ledger.add_failure(file, FailureKind.ACCESS, "broken", attempts=1, final=True, video=True)
+
+
+def add_video(journal: Journal, file: FileStamp, sha256: bytes) -> None:
+    event = journal.events.begin("CAM", 100, "exif")
+    footage = Footage(30.0, 2.0, (0, 30), "its end is missing")
+    photo = Photo(file, sha256, "CAM", Capture(100, "exif", "", "", "", 640, 480), footage)
+    found = (Detection("animal", 0.9, Box(0, 0, 1, 1), frame=30),)
+    journal.ledger.add_photo(photo, found, empty=False, event_id=event, now_s=1)
+
+
 @pytest.mark.parametrize("folder", ["", "DCIM/100MEDIA"])
 def test_finished_files_of_a_folder_are_told_whatever_their_names(journal: Journal, folder: str) -> None:
     home = PurePosixPath(folder)
@@ -60,17 +72,16 @@ def test_what_lies_in_other_folders_is_not_told_of_this_one(journal: Journal) ->
 def test_a_failure_is_finished_only_when_it_is_final_and_is_no_photo(journal: Journal) -> None:
     fail(journal, stamp("retried.jpg"), final=False)
     fail(journal, stamp("final.jpg"), final=True)
-    journal.ledger.add_video(stamp("v.mp4"))
+    fail_video(journal, stamp("v.mp4"))
     found = journal.ledger.finished(PurePosixPath(), ["retried.jpg", "final.jpg", "v.mp4"])
     assert found == {("final.jpg", 10, 20): False, ("v.mp4", 10, 20): False}
 
 
-def test_a_video_that_grew_is_counted_and_reported_once(journal: Journal) -> None:
-    journal.ledger.add_video(stamp("v.mp4"))
+def test_a_video_that_grew_is_counted_once(journal: Journal) -> None:
+    fail_video(journal, stamp("v.mp4"))
     first = journal.reports.take(now_s=1)
-    journal.ledger.add_video(stamp("v.mp4", size=11))
-    assert first is not None and first.videos == 1
-    assert journal.reports.take(now_s=2) is None
+    fail_video(journal, stamp("v.mp4", size=11))
+    assert first is not None and (first.videos, first.failed) == (1, 0)
     assert journal.ledger.totals().videos == 1
     assert set(journal.ledger.finished(PurePosixPath(), ["v.mp4"])) == {("v.mp4", 11, 20)}
 
@@ -86,7 +97,7 @@ def counted(connection: sqlite3.Connection) -> Totals:
         empty=one("SELECT COUNT(*) FROM photo WHERE empty"),
         failed=one("SELECT COUNT(*) FROM file WHERE failure IS NOT NULL AND NOT video"),
         duplicates=one("SELECT COUNT(*) FROM file WHERE duplicate"),
-        videos=one("SELECT COUNT(*) FROM file WHERE video"),
+        videos=one("SELECT COUNT(*) FROM file WHERE failure IS NOT NULL AND video"),
         events=one("SELECT COUNT(*) FROM event WHERE state = 'sent'"),
         passed_over=one("SELECT COUNT(*) FROM photo WHERE passed_over"),
     )
@@ -97,7 +108,7 @@ def test_totals_are_those_of_the_rows_whatever_was_done(journal: Journal) -> Non
     photos = 0
     for number in range(400):
         file = stamp(f"{chance.randrange(25)}.jpg", size=number)
-        what = chance.randrange(6)
+        what = chance.randrange(7)
         if what == 0:
             photos += 1
             empty = chance.random() < 0.5
@@ -109,9 +120,12 @@ def test_totals_are_those_of_the_rows_whatever_was_done(journal: Journal) -> Non
         elif what == 2:
             fail(journal, file, final=chance.random() < 0.5)
         elif what == 3:
-            journal.ledger.add_video(file)
+            fail_video(journal, file)
         elif what == 4:
             journal.ledger.forget(file.path)
+        elif what == 5:
+            photos += 1
+            add_video(journal, file, photos.to_bytes(32, "big"))
         elif still_open := journal.events.open():
             sequence = None
             if chance.random() < 0.5:
@@ -120,6 +134,25 @@ def test_totals_are_those_of_the_rows_whatever_was_done(journal: Journal) -> Non
             journal.events.close(still_open[0].id, sequence=sequence)
         assert journal.ledger.totals() == counted(journal._connection), number
     assert min(astuple(journal.ledger.totals())) > 0, "a kind of row never came up"
+
+
+def test_a_video_is_told_of_with_its_frames_and_so_is_its_copy(journal: Journal) -> None:
+    add_video(journal, stamp("a.mp4"), b"1" * 32)
+    journal.ledger.add_duplicate(stamp("b.mp4"), 1)
+    for result in journal.ledger.results():
+        assert result.video and result.failure is None
+        assert result.footage == Footage(30.0, 2.0, (0, 30), "its end is missing")
+        assert result.problem == "its end is missing"
+        assert [found.frame for found in result.detections] == [30]
+
+
+def test_what_failed_for_a_reason_that_is_no_more_is_tried_again(journal: Journal) -> None:
+    fail_video(journal, stamp("v.mp4"))
+    fail(journal, stamp("1.jpg"), final=True)
+    journal.ledger.add_failure(stamp("2.jpg"), FailureKind.ACCESS, "other", attempts=1, final=True)
+    journal.ledger.try_again("broken")
+    assert journal.ledger.finished(PurePosixPath(), ["v.mp4", "1.jpg", "2.jpg"]) == {("2.jpg", 10, 20): False}
+    assert journal.ledger.totals() == counted(journal._connection)
 
 
 def test_what_a_rolled_back_transaction_wrote_is_not_counted(journal: Journal) -> None:
