@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from edge_runtime import console
-from edge_runtime.commands import gallery, process, report, run, sheet, status, tune, why_slow
+from edge_runtime.commands import gallery, process, report, review, run, select, sheet, status, tune, why_slow
 from edge_runtime.device import memory
 
 PROGRAM = "edge-runtime"
@@ -18,6 +18,8 @@ EXAMPLES = """\
   edge-runtime status -c device.yaml --json            what the device has done, for scripts
   edge-runtime report --format camtrap-dp -c device.yaml -o package    for ecologists; or megadetector, timelapse ...
   edge-runtime sheet -c device.yaml -o sheet.html      thumbnails to look through, people blurred
+  edge-runtime review export -c device.yaml -o review.csv    what the machine is not sure of, for people
+  edge-runtime select -c device.yaml -n 100            photos that people should label next (active learning)
   edge-runtime gallery enrol -c device.yaml --species leopard photos/   who is who; sub-folders are names
   edge-runtime tune -c device.yaml                     measure what is fastest on this device, keep it
   edge-runtime why-slow -c device.yaml                 where a photo's time goes
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = console.parser(PROGRAM, "Reads camera-trap cards on the spot and sends what matters.", EXAMPLES)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, process, status, report, gallery, sheet, tune, why_slow):
+    for command in (run, process, status, report, review, select, gallery, sheet, tune, why_slow):
         command.add(commands)
     return parser
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -112,6 +114,33 @@ class PayloadError(CamtrapEdgeError):
 
 class UnknownPayloadError(PayloadError):
     """A payload of a version or type that this program does not know yet: hold it, never drop it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetProblem:
+    """One thing that is wrong with a sheet."""
+
+    line: int | None
+    """From 1; None where it is about no single line."""
+    column: str
+    problem: str
+
+
+class SheetError(CamtrapEdgeError):
+    """A sheet of answers cannot be taken. Nothing of it was."""
+
+    SHOWN = 20
+
+    def __init__(self, file: Path, problems: Sequence[SheetProblem]) -> None:
+        self.file, self.problems = file, tuple(problems)
+        lines = [f"{file}: nothing of it was taken:"]
+        for found in self.problems[: self.SHOWN]:
+            where = f"{file}:{found.line}" if found.line is not None else str(file)
+            what = f"{found.column}: {found.problem}" if found.column else found.problem
+            lines.append(f"  {where}: {what}")
+        if len(self.problems) > self.SHOWN:
+            lines.append(f"  and {len(self.problems) - self.SHOWN} more")
+        super().__init__("\n".join(lines))
 
 
 class LinkError(CamtrapEdgeError):

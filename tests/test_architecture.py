@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("edge_runtime", "values", "errors", "laps"),
     ("checked_yaml", "console", "database", "settings"),
     ("bundles", "engines", "intake", "events", "journal", "device"),
-    ("models", "individuals", "uplink", "reports", "rules", "overlap", "prefilter"),
+    ("models", "individuals", "uplink", "reports", "review", "rules", "overlap", "prefilter"),
     ("recording",),
     ("video_look",),
     ("pipeline", "reinsertion", "rescan", "station", "status"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_runtime import database
 from edge_runtime.errors import JournalError
+from edge_runtime.journal.answers import Answers
 from edge_runtime.journal.card_reports import CardReports
 from edge_runtime.journal.codes import Codes
 from edge_runtime.journal.event_log import EventLog
@@ -40,6 +41,7 @@ class Journal:
         self.reports = CardReports(self._connection)
         self.runs = Runs(self._connection)
         self.repeats = Repeats(self._connection)
+        self.answers = Answers(self._connection)
         try:
             self._name_once(device)
         except sqlite3.Error as error:

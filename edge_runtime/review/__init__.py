@@ -1,0 +1,1 @@
+"""What people are asked about photos, and what becomes of their answers."""
