@@ -173,6 +173,7 @@ class Recorder:
         if shown.counts:
             span = (event.start_s, event.end_s, event.time_source)
             summary = Event(event.camera, *span, len(media), shown.counts, review=shown.review)
+            journal.codes.add_of(summary)
             sequence = journal.outbox.put(summary, now_s=int(self._now()))
             seen = ", ".join(f"{count.count} {count.label}" for count in shown.counts)
             log.info("event %d at %s: %s", sequence, event.camera, seen)

@@ -9,6 +9,10 @@ import pytest
 
 from edge_runtime.errors import CardGoneError, EngineError
 from edge_runtime.recording import MAX_ATTEMPTS, Outcome
+from edge_runtime.uplink import codec
+from edge_runtime.uplink.codebook import Codebook
+from edge_runtime.uplink.packing import pack
+from edge_runtime.uplink.payload import EventRecord
 from edge_runtime.values import CardReport, FailureKind
 from tests.colour_detector import photo
 from tests.device.conftest import Bench
@@ -204,3 +208,17 @@ def test_photos_without_a_credible_time_are_not_thrown_together(bench: Bench) ->
     bench.pipeline.close_events()
     events = bench.sent()
     assert len(events) == 2 and all(event.start_s is None for event in events)
+
+
+def test_a_species_that_only_a_person_names_travels_by_its_name(bench: Bench) -> None:
+    bench.shoot("1.JPG", ANIMAL)
+    bench.take("1.JPG")
+    with sqlite3.connect(bench.journal.file) as connection:
+        connection.execute("INSERT INTO answer SELECT sha256, 'aardwolf', 0, 'test' FROM photo")
+    bench.pipeline.close_events()
+    names = bench.journal.codes.names
+    codebook = Codebook("bench", bench.journal.epoch, names("camera"), names("label"))
+    payload, _ = pack(bench.journal.outbox.after(0, limit=9), codebook, limit=100)
+    (record,) = codec.decode(payload, received_s=0).records
+    assert isinstance(record, EventRecord)
+    assert [codebook.label_name(entry.code) for entry in record.species] == ["aardwolf"]
