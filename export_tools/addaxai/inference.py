@@ -79,6 +79,12 @@ class ModelInference:
         rule = self._rules["crop"]
         margin = rule["margin"] * max(right - left, bottom - top)
         across, down = right - left + 2 * margin, bottom - top + 2 * margin
+        if rule["shape"] == "square" and rule["beyond"] == "black":
+            # Pillow fills with black what lies beyond the photo.
+            columns, rows = (left - margin, right + margin), (top - margin, bottom + margin)
+            side = max(1, _whole(columns)[1], _whole(rows)[1])
+            first, above = _black_start(columns, side, image.width), _black_start(rows, side, image.height)
+            return image.convert("RGB").crop((first, above, first + side, above + side))
         if rule["shape"] == "square":
             across = down = max(across, down)
         first_column, past_column = _span((left + right) / 2, across, image.width)
@@ -129,6 +135,19 @@ def _span(middle, length, limit):
     start = min(max(middle - length / 2, 0.0), limit - length)
     first = min(int(start), limit - 1)
     return first, max(first + 1, min(limit, round(start + length)))
+
+
+def _whole(span):
+    """Start and length, rounded down; whole numbers that a float just misses are whole."""
+    return int(span[0] + 1e-6), int(span[1] - span[0] + 1e-6)
+
+
+def _black_start(span, side, limit):
+    """First pixel of a square with this side around the span: not before the photo, or centred where it is larger."""
+    start, length = _whole(span)
+    if side > limit:
+        return -round((side - limit) / 2)
+    return min(max(0, start - (side - length) // 2), limit - 1)
 
 
 def _prepared(pixels, spec, rule):

@@ -8,7 +8,7 @@ or, with `legacy_batch`, the graph does what the pipeline did.
 The transform is a stretch to 256 x 256, which the manifest says, and the middle 224 x 224, which the graph cuts out:
 for the manifest a centre crop keeps a picture's shape. The stretch is Pillow's bilinear, as in the original.
 
-The original pads a square that reaches over the photo's edge with black; a device moves it inside.
+Its crops are those of CameraTraps' `crop_detections.py --square-crops`, black where a square reaches over the photo.
 """
 
 from __future__ import annotations
@@ -207,5 +207,5 @@ def _describe(weights_file: Checkpoint, request: Request, folder: Folder) -> Des
         preprocess=Preprocess(resize="stretch", interpolation="pillow-bilinear", mean=folder.mean, std=folder.std),
         size=(RESIZED, RESIZED),
         source=SOURCE,
-        crop=CropRule(shape="square"),
+        crop=CropRule(shape="square", beyond="black"),
     )

@@ -209,6 +209,7 @@ def test_the_packaged_classifier_answers_as_on_the_device(photos: list[Path], tm
     "rule",
     [
         {"resize": "stretch", "crop": CropRule(shape="square", margin=0.2)},
+        {"resize": "stretch", "crop": CropRule(shape="square", beyond="black")},
         {"resize": "letterbox", "mean": (0.4, 0.5, 0.3), "std": (0.2, 0.3, 0.25), "crop": CropRule(margin=0.1)},
         {
             "resize": "letterbox",
