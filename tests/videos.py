@@ -84,7 +84,7 @@ def write(
         stream.bit_rate = 2_000_000
         stream.codec_context.gop_size = group
         if codec == "libx264":
-            stream.options = {"preset": "veryfast"}
+            stream.options = {"preset": "ultrafast" if size[0] > 1000 else "veryfast"}
         if codec == "libx265":
             stream.options = {"preset": "ultrafast", "x265-params": "log-level=none"}
         tone = container.add_stream("mp2" if container_name == "vob" else "aac", rate=44100) if sound else None
