@@ -96,3 +96,55 @@ def test_a_label_that_is_sure_enough_is_answered_as_without_taxa_and_every_answe
         assert with_taxa.name in {taxon.name for taxon in TAXA} and with_taxa.confidence >= rollup
         members = [i for i, name in enumerate(TREE.labels) if with_taxa.name in TREE.coarser[name]]
         assert probabilities[members].sum() == pytest.approx(with_taxa.confidence)
+
+
+FENCED = Taxonomy(LABELS, TAXA, {"lynx", "leopard", "owl"})
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "answer"),
+    [
+        ((0.9, 0.1, 0.0, 0.0, 0.0, 0.0), ("lynx", 0.9)),
+        # Not allowed: the lion counts as a big cat, for the leopard is one too.
+        ((0.1, 0.9, 0.0, 0.0, 0.0, 0.0), ("big cat", 0.9)),
+        ((0.1, 0.6, 0.2, 0.1, 0.0, 0.0), ("big cat", 0.8)),
+        # No fox is allowed, but a carnivore is what a lynx is as well.
+        ((0.0, 0.0, 0.0, 0.95, 0.05, 0.0), ("carnivore", 0.95)),
+        # More probable than the leopard, so that it is not the leopard either.
+        ((0.0, 0.5, 0.45, 0.0, 0.05, 0.0), ("big cat", 0.95)),
+    ],
+)
+def test_what_is_not_allowed_is_never_the_answer_but_counts_in_its_groups(
+    probabilities: tuple[float, ...], answer: object
+) -> None:
+    assert said(*probabilities, taxonomy=FENCED, species=0.4) == answer
+
+
+def test_a_group_without_an_allowed_label_is_not_answered() -> None:
+    owls = Taxonomy(LABELS, TAXA, {"owl"})
+    assert said(0.2, 0.3, 0.3, 0.1, 0.1, 0.0, taxonomy=owls) is None
+    assert said(0.0, 0.1, 0.0, 0.0, 0.9, 0.0, taxonomy=owls) == ("owl", 0.9)
+
+
+def test_a_group_that_is_allowed_allows_its_labels() -> None:
+    cats = Taxonomy(LABELS, TAXA, {"cat family"})
+    assert said(0.0, 0.9, 0.1, 0.0, 0.0, 0.0, taxonomy=cats) == ("lion", 0.9)
+    assert said(0.0, 0.0, 0.0, 0.9, 0.1, 0.0, taxonomy=cats) == ("carnivore", 0.9)
+    assert cats.names == TREE.names, "codes stay what they are"
+
+
+@given(arrays.arrays(np.float64, 6, elements=st.floats(0.001, 1)), st.sets(st.sampled_from(TREE.names), min_size=1))
+def test_every_answer_holds_something_that_is_allowed(weights: np.ndarray, allowed: set[str]) -> None:
+    fenced = Taxonomy(LABELS, TAXA, allowed)
+    answer = fenced.answer(weights / weights.sum(), species=0.3, rollup=0.5)
+    labels = {name for name in TREE.labels if allowed & {name, *TREE.coarser[name]}}
+    if answer is not None:
+        assert any(answer.name in (name, *TREE.coarser[name]) for name in labels)
+
+
+def test_scores_go_there_and_back_by_name() -> None:
+    summed = np.array([0.5, 0.25, 0.0, 0.0, 0.0005, 0.2])
+    scores = TREE.scores(summed)
+    assert scores == (("lynx", 0.5), ("lion", 0.25), ("", 0.2))
+    assert np.allclose(TREE.unnamed(dict(scores)), [0.5, 0.25, 0, 0, 0, 0.2])
+    assert not TREE.unnamed({"dodo": 1.0}).any()
