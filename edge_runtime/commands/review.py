@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 from edge_runtime import database, settings
 from edge_runtime.errors import CamtrapEdgeError, JournalError
-from edge_runtime.events.answers import EMPTY
 from edge_runtime.events.repeats import State
 from edge_runtime.journal import repeats
 from edge_runtime.journal.answers import Given
@@ -123,7 +122,6 @@ def _import(arguments: argparse.Namespace) -> int:
         )
         with journal.transaction():
             given = journal.answers.give(checked.answers, source=arguments.answers.name, now_s=int(time.time()))
-            journal.codes.add("label", dict.fromkeys(name for name in checked.answers.values() if name != EMPTY))
     if arguments.json:
         changed = {checked.names[sha256]: [before, checked.answers[sha256]] for sha256, before in given.changed.items()}
         told = {"answers": len(checked.answers), "new": given.new, "changed": changed, "unchanged": given.unchanged}
