@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -22,10 +22,11 @@ from skimage import data
 
 from edge_runtime.bundles import bundle as bundles
 from edge_runtime.bundles.bundle import Bundle
-from edge_runtime.bundles.manifest import CropRule, Input, Output, Preprocess
+from edge_runtime.bundles.manifest import CropRule, Input, Interpolation, Output, Preprocess, Resize
 from edge_runtime.errors import BundleError
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.crops import cut
+from edge_runtime.models.heads import SCORE_HEADS
 from edge_runtime.models.loading import DEFAULT_CLASSIFIER
 from edge_runtime.values import Box, Detection, Frame
 from export_tools import bundle_writer, cli
@@ -237,15 +238,38 @@ def test_every_way_to_prepare_a_crop_is_the_devices(rule: dict[str, Any], photos
 def test_an_active_learning_folder_answers_as_on_the_device(photos: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
-    from tests.export_tools.loaders.test_active_learning import CLASSES, Project
+    from tests.export_tools.loaders import random_networks
+    from tests.export_tools.loaders.test_active_learning import CLASSES, Project, shown
 
     project = Project(tmp_path / "al", CLASSES)
-    made = tmp_path / "bundle"
-    arguments = [str(project.folder), "--training-images", str(project.training), "-o", str(made), "--licence", "MIT"]
-    arguments += ["--variants", "onnxruntime-fp32", "--no-golden"]
-    assert cli.main(["active-learning", *arguments]) == 0
-    assert cli.main(["addaxai", str(made), "-o", str(tmp_path / "folder")]) == 0
-    compare(bundles.load(made, task="classifier"), tmp_path / "folder", photos)
+    model = project.load(training_images=project.training)
+    graph, table = tmp_path / "graph.onnx", tmp_path / "labels.csv"
+    random_networks.export(model, graph, shown(model, project.pieces[:1]))
+    rows = [f"{place},{label.name},{label.kind}\n" for place, label in enumerate(model.labels)]
+    table.write_text("index,label,kind\n" + "".join(rows))
+    made = bundle_writer.write(
+        tmp_path / "bundle",
+        model.description,
+        [bundle_writer.Graph(graph, "fp32", "onnxruntime", "fp32")],
+        labels=table,
+    )
+    adapter.write(made, tmp_path / "folder", Entry())
+    compare(made, tmp_path / "folder", photos)
+
+
+def test_no_word_of_the_manifest_is_overlooked() -> None:
+    """What a bundle may say of a crop and its preparation, all of it: a new word needs a way here, or a refusal."""
+    from export_tools.addaxai import inference
+
+    text = Path(inference.__file__).read_text(encoding="utf-8")
+    for part in (Input, Preprocess, CropRule):
+        for name in part.__struct_fields__:
+            assert f'["{name}"]' in text, name
+    for choice in (Resize, Interpolation):
+        for word in get_args(choice):
+            assert f'"{word}"' in text or word in ("letterbox", "linear", "cubic", "area"), word
+    assert set(get_args(Interpolation)) - {"cubic", "area"} == set(adapter.INTERPOLATIONS)
+    assert set(SCORE_HEADS) == set(inference._HEADS)
 
 
 @pytest.mark.parametrize("size", [(96, 80), (100, 79), (13, 5), (48, 40), (1, 1), (601, 402), (20, 200)], ids=str)
