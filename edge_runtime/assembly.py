@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 from edge_runtime.daemon import Daemon, OnOutcome, ignore_outcome
 from edge_runtime.device import courtesy
+from edge_runtime.individuals import gallery
+from edge_runtime.individuals.recogniser import Recogniser
+from edge_runtime.individuals.records import MadeBy
 from edge_runtime.journal.journal import FILE_NAME, Journal
 from edge_runtime.models import loading
 from edge_runtime.models.detector import Detector
@@ -57,6 +60,16 @@ def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome
         allowed=None if models.allowed is None else Path(models.allowed),
     )
     detector, classifier = loaded.detector, loaded.classifier
+    embedder = recogniser = None
+    if models.embedder != "none":
+        embedder = loading.load_embedder(models.embedder, threads=1, streams=loaded.workers)
+        recogniser = Recogniser(
+            Path(settings.data) / gallery.FILE_NAME,
+            MadeBy(embedder.bundle.title, embedder.dimensions),
+            classified=classifier is not None,
+            threads=models.threads,
+        )
+        recogniser.warn_of_strangers(classifier.names if classifier else ())
     journal = Journal(file, device=settings.device)
     with journal.transaction():
         journal.codes.add("label", [*CATEGORIES, *(classifier.names if classifier else ())])
@@ -67,7 +80,15 @@ def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome
         models=loading.titles(detector, classifier),
         time_zone=settings.time_zone,
     )
-    pipeline = Pipeline(journal, detector, classifier, rules(settings, detector), workers=loaded.workers)
+    pipeline = Pipeline(
+        journal,
+        detector,
+        classifier,
+        rules(settings, detector),
+        workers=loaded.workers,
+        embedder=embedder,
+        recogniser=recogniser,
+    )
     return Device(Daemon(settings, journal, pipeline, link, on_outcome=on_outcome), journal, link)
 
 

@@ -26,12 +26,14 @@ from edge_runtime.errors import (
     StoppedError,
     UnsettledPhotoError,
 )
+from edge_runtime.individuals.recogniser import Recogniser
 from edge_runtime.intake import cameras, completeness, decode, exif, identity, scan, video
 from edge_runtime.journal.journal import Journal
 from edge_runtime.laps import Lap, no_lap
 from edge_runtime.models import crops, loading
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
+from edge_runtime.models.embedder import Embedder
 from edge_runtime.prefilter import turns
 from edge_runtime.prefilter.turns import Turn
 from edge_runtime.recording import Failed, Known, Look, Outcome, Recorder, Seen, Unfinished
@@ -54,6 +56,7 @@ class Pipeline:
 
     Args:
         workers: threads that look at photos at once.
+        embedder: for the animals that `recogniser` may know; both or neither.
     """
 
     def __init__(
@@ -64,16 +67,20 @@ class Pipeline:
         rules: Rules,
         *,
         workers: int = 1,
+        embedder: Embedder | None = None,
+        recogniser: Recogniser | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._journal, self._detector, self._classifier, self._rules = journal, detector, classifier, rules
-        self._workers = workers
+        self._embedder, self._recogniser, self._workers = embedder, recogniser, workers
+        run = loading.run(detector, classifier, embedder, confident=rules.confident, time_zone=str(rules.zone))
         with journal.transaction():
-            run_id = journal.runs.add(loading.run(detector, classifier, rules.confident, str(rules.zone)))
-        self._recorder = Recorder(journal, rules, classifier.naming if classifier else None, run_id=run_id, now=now)
+            run_id = journal.runs.add(run)
+        naming = classifier.naming if classifier else None
+        self._recorder = Recorder(journal, rules, naming, run_id=run_id, recogniser=recogniser, now=now)
         self._stopping = Event()
         self._stages = Stages(
-            detector.resized_to, detector.detect, self._name_species, journal.knows, self._stopping.is_set
+            detector.resized_to, detector.detect, self._name_animals, journal.knows, self._stopping.is_set
         )
         if video.installed():
             with journal.transaction():
@@ -179,9 +186,12 @@ class Pipeline:
         if turn:
             turn.looked(empty=rules.empty(detections))
         lap("boxes")
-        detections = self._name_species(frame, detections)
+        detections = self._name_animals(frame, detections)
         lap("classify")
         return Seen(photo, detections)
+
+    def _name_animals(self, frame: values.Frame, detections: tuple[Detection, ...]) -> tuple[Detection, ...]:
+        return self._embed(frame, self._name_species(frame, detections))
 
     def _name_species(self, frame: values.Frame, detections: tuple[Detection, ...]) -> tuple[Detection, ...]:
         if self._classifier is None:
@@ -198,6 +208,16 @@ class Pipeline:
             species, scores = self._classifier.answer(animal)
             named[index] = replace(named[index], species=species, scores=scores)
         return tuple(named)
+
+    def _embed(self, frame: values.Frame, detections: tuple[Detection, ...]) -> tuple[Detection, ...]:
+        if self._embedder is None or self._recogniser is None:
+            return detections
+        chosen = self._recogniser.chosen(detections, confident=self._rules.confident)
+        animals = crops.cut_all(frame, [detections[place] for place in chosen], self._embedder.bundle.manifest)
+        embedded = list(detections)
+        for place, embedding in zip(chosen, self._embedder.embed(animals), strict=True):
+            embedded[place] = replace(embedded[place], embedding=embedding)
+        return tuple(embedded)
 
 
 def _announced(work: Iterable[Work]) -> Iterator[Work]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
+import numpy as np
+
+from edge_runtime.errors import GalleryError
 from edge_runtime.events import closing, grouping
-from edge_runtime.events.closing import Medium
+from edge_runtime.events.closing import Animal, Medium
 from edge_runtime.events.evidence import Naming
+from edge_runtime.individuals.recogniser import Recogniser
 from edge_runtime.intake import scan
 from edge_runtime.journal.event_log import OpenEvent
 from edge_runtime.journal.journal import Journal
@@ -77,6 +81,7 @@ class Recorder:
     Args:
         naming: how the classifier's probabilities become names; None without one.
         run_id: of the run that reads the photos (`Runs.add`).
+        recogniser: knows individuals; None where none are to be recognised.
         now: UTC seconds since 1970.
     """
 
@@ -87,9 +92,11 @@ class Recorder:
         naming: Naming | None,
         *,
         run_id: int,
+        recogniser: Recogniser | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._journal, self._rules, self._naming, self._run_id, self._now = journal, rules, naming, run_id, now
+        self._recogniser = recogniser
 
     def record(self, stamp: FileStamp, look: Look) -> Outcome:
         """Record what looking at one file gave.
@@ -142,6 +149,8 @@ class Recorder:
             now_s=int(self._now()),
             run_id=self._run_id,
         )
+        if self._recogniser is not None:
+            journal.embeddings.add(photo_id, seen.detections, self._recogniser.made_by.title)
         if self._rules.repeats is not None:
             journal.repeats.note(photo_id, self._rules.repeats, confident=self._rules.confident)
         return Outcome.EMPTY if empty else Outcome.FOUND
@@ -166,6 +175,8 @@ class Recorder:
             for shot in journal.events.shots(event.id)
         ]
         animals = closing.follow(media, self._naming, self._rules.rule, confident=confident)
+        if self._recogniser is not None:
+            animals = self._recognised(event.id, media, animals, self._recogniser)
         shown = closing.account(media, animals, self._naming, confident=confident)
         journal.events.add_animals(event.id, [medium.id for medium in media], animals)
         journal.events.ask([(medium.id, why) for medium, why in zip(media, shown.reasons, strict=True) if why])
@@ -178,6 +189,23 @@ class Recorder:
             seen = ", ".join(f"{count.count} {count.label}" for count in shown.counts)
             log.info("event %d at %s: %s", sequence, event.camera, seen)
         journal.events.close(event.id, sequence=sequence)
+
+    def _recognised(
+        self, event_id: int, media: Sequence[Medium], animals: Sequence[Animal], recogniser: Recogniser
+    ) -> list[Animal]:
+        looks = self._journal.embeddings.take(event_id, recogniser.made_by.title)
+        recognised = []
+        for animal in animals:
+            vectors = [looks.get((media[one.medium].id, one.rank)) for one in animal.track]
+            known = [vector for vector in vectors if vector is not None]
+            species = animal.verdict.species.name if animal.verdict.species else None
+            try:
+                who = recogniser.who(species, np.stack(known)) if known else None
+            except GalleryError as error:
+                log.error("%s; the event goes without names", error)
+                return list(animals)
+            recognised.append(replace(animal, individual=who))
+        return closing.one_name_once(recognised)
 
     def _fail(self, stamp: FileStamp, failed: Failed) -> Outcome:
         earlier = self._journal.ledger.entry(stamp.path)

@@ -153,6 +153,14 @@ class Individual:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """How one crop looks, as a direction."""
+
+    vector: NDArray[np.float32]
+    """[D], of length 1: the dot product of two is their cosine, -1..1, and the higher the more alike."""
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """One box that a detector found, and the species (or coarser taxon) where one is sure of it."""
 
@@ -167,6 +175,8 @@ class Detection:
     """Number of the video's frame that shows it; None in a photo."""
     individual: Individual | None = None
     held: Held = ""
+    embedding: Embedding | None = field(default=None, compare=False, repr=False)
+    """How it looks; on the way into the journal only."""
 
     @property
     def label(self) -> str:
@@ -180,14 +190,6 @@ class Crop:
 
     detection: Detection
     pixels: Pixels
-
-
-@dataclass(frozen=True, slots=True)
-class Embedding:
-    """How one crop looks, as a direction."""
-
-    vector: NDArray[np.float32]
-    """[D], of length 1: the dot product of two is their cosine, -1..1, and the higher the more alike."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,23 @@ def follow(media: Sequence[Medium], naming: Naming | None, rule: EvidenceRule, *
     return [Animal(track, evidence.weigh([one.detection for one in track], naming, rule)) for track in followed]
 
 
+def one_name_once(animals: Sequence[Animal]) -> list[Animal]:
+    """Of animals that are seen together and were taken for the same individual, only the most alike stays it."""
+    best_first = sorted(animals, key=lambda animal: -animal.individual.score if animal.individual else 0.0)
+    taken: dict[str, set[tuple[int, int | None]]] = {}
+    kept: dict[int, Animal] = {}
+    for animal in best_first:
+        name = animal.individual.name if animal.individual else None
+        if name is not None:
+            when = {(one.medium, one.detection.frame) for one in animal.track}
+            if not taken.setdefault(name, set()).isdisjoint(when):
+                kept[id(animal)] = replace(animal, individual=None)
+                continue
+            taken[name] |= when
+        kept[id(animal)] = animal
+    return [kept[id(animal)] for animal in animals]
+
+
 def account(
     media: Sequence[Medium],
     animals: Sequence[Animal],

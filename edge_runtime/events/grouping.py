@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -40,7 +40,8 @@ def count(
 
     A coarser name counts only as far as more of its animals were seen at once than finer names account for: a lynx
     that one of three frames could only call `cat family`, or only `animal`, is still one lynx. A label's confidence
-    is its best in the event: the classifier's for a species or a taxon, else the detector's.
+    is its best in the event: the classifier's for a species or a taxon, else the detector's. Each known individual is
+    counted by itself, even where two of them were never seen at once.
     """
     most: Counter[str] = Counter()
     with_finer: Counter[str] = Counter()
@@ -59,13 +60,28 @@ def count(
                 together[taxon] += number
         most |= seen
         with_finer |= together
+    known = _individuals(photos, confident)
     numbers: dict[str, int] = {}
     # The finest first: what they account for is known when the coarser ones are counted.
     for label in sorted(most, key=lambda name: -len(above[name])):
         accounted = sum(number for name, number in numbers.items() if label in above[name])
-        numbers[label] = min(most[label], max(0, with_finer[label] - accounted))
-    counts = [Count(label, number, best[label]) for label, number in numbers.items() if number]
-    return tuple(sorted(counts, key=lambda entry: (-entry.confidence, entry.label)))
+        numbers[label] = max(len(known[label]), min(most[label], max(0, with_finer[label] - accounted)))
+    counts = []
+    for label, number in numbers.items():
+        counts += [Count(label, 1, best[label], name, score) for name, score in known[label].items()]
+        if number > len(known[label]):
+            counts.append(Count(label, number - len(known[label]), best[label]))
+    return tuple(sorted(counts, key=lambda entry: (-entry.confidence, entry.label, entry.individual or "~")))
+
+
+def _individuals(photos: Sequence[Sequence[Detection]], confident: float) -> defaultdict[str, dict[str, float]]:
+    """Of each label the known animals, with the best score of each."""
+    known: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for found in (found for detections in photos for found in detections):
+        who = found.individual
+        if found.confidence >= confident and not found.held and who is not None and who.name is not None:
+            known[found.label][who.name] = max(who.score, known[found.label].get(who.name, 0.0))
+    return known
 
 
 def _above(found: Detection, coarser: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from edge_runtime.errors import JournalError
 from edge_runtime.journal.answers import Answers
 from edge_runtime.journal.card_reports import CardReports
 from edge_runtime.journal.codes import Codes
+from edge_runtime.journal.embeddings import Embeddings
 from edge_runtime.journal.event_log import EventLog
 from edge_runtime.journal.ledger import Ledger
 from edge_runtime.journal.outbox import Outbox
@@ -40,6 +41,7 @@ class Journal:
         self.codes = Codes(self._connection)
         self.reports = CardReports(self._connection)
         self.runs = Runs(self._connection)
+        self.embeddings = Embeddings(self._connection)
         self.repeats = Repeats(self._connection)
         self.answers = Answers(self._connection)
         try:

@@ -48,7 +48,9 @@ def load_embedder(name: str, *, threads: int, streams: int = 1) -> Embedder:
     return Embedder(bundles.load(folder, task="embedder"), threads=threads, streams=streams)
 
 
-def run(detector: Detector, classifier: Classifier | None, confident: float, time_zone: str) -> Run:
+def run(
+    detector: Detector, classifier: Classifier | None, embedder: Embedder | None, *, confident: float, time_zone: str
+) -> Run:
     """What the journal notes of how photos are read.
 
     Args:
@@ -58,6 +60,7 @@ def run(detector: Detector, classifier: Classifier | None, confident: float, tim
     return Run(
         detector=detector.bundle.title,
         classifier=classifier.bundle.title if classifier else None,
+        embedder=embedder.bundle.title if embedder else None,
         confident=confident,
         keep=detector.bundle.manifest.thresholds.keep,
         time_zone=time_zone,
