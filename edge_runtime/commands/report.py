@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
                 reader.results,
                 device=reader.device,
                 runs=reader.runs(),
-                zone=ZoneInfo(config.time_zone if config else "UTC"),
+                zone=ZoneInfo(config.time_zone) if config else None,
                 selection=Selection(arguments.since, arguments.until, _root(arguments)),
                 project=_project(arguments.project, config),
                 left_out=left_out,

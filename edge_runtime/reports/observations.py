@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from edge_runtime.events import answers, grouping
 from edge_runtime.journal.results import Result
-from edge_runtime.values import CATEGORIES, Box, Category, Count, Detection, Individual, Species
+from edge_runtime.values import CATEGORIES, Box, Category, Detection, Individual, Species
 
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 """Stands for no box: of what a person saw and the detector did not."""
@@ -58,64 +58,67 @@ class Sum:
 
 
 class Tally:
-    """Counts what the photos of one event, or one photo or video, show together.
+    """Counts what the photos of one event, or one photo or video, show together, as `grouping.count` does.
 
-    Photos that show the same labels are kept as one, so that an event of any length fits into memory.
+    Photos that show the same are kept as one, so that an event of any length fits into memory.
+
+    Args:
+        coarser: of each name those that hold it, finest first.
     """
 
     def __init__(self, coarser: Mapping[str, Sequence[str]]) -> None:
         self._coarser = coarser
-        self._seen: dict[tuple[tuple[str, str], ...], tuple[Detection, ...]] = {}
+        self._seen: dict[tuple[_Shown, ...], tuple[Detection, ...]] = {}
         self._categories: dict[str, Category] = {}
         self._species: set[str] = set()
         self._human: set[str] = set()
-        self._known: dict[str, dict[str, float]] = {}
 
     def add(self, result: Result) -> None:
         found = of(result)
         for each in found:
-            self._note(each, result)
+            self._categories[each.label] = each.category
+            if each.species is not None:
+                self._species.add(each.label)
+            if by_a_person(each, result):
+                self._human.add(each.label)
         for frame in _frames(found):
-            key = tuple(sorted((each.category, each.label) for each in frame))
-            # A key's detections keep the best confidence of each label; their order is that of the key.
-            ordered = sorted(frame, key=lambda each: (each.category, each.label, confidence(each)))
-            before = self._seen.get(key)
-            self._seen[key] = (
-                tuple(ordered)
-                if before is None
-                else tuple(max(pair, key=confidence) for pair in zip(before, ordered, strict=True))
-            )
+            shown = sorted(((_shown(each), each) for each in frame), key=lambda pair: pair[0])
+            key, these = tuple(pair[0] for pair in shown), tuple(pair[1] for pair in shown)
+            known = self._seen.get(key)
+            self._seen[key] = these if known is None else tuple(map(_surer, known, these))
 
     def sums(self) -> tuple[Sum, ...]:
         """Highest confidence first; empty where nothing was seen."""
-        counts = grouping.count(
-            [[replace(each, individual=None) for each in frame] for frame in self._seen.values()],
-            confident=0.0,
-            coarser=self._coarser,
+        counts = grouping.count(list(self._seen.values()), confident=0.0, coarser=self._coarser)
+        return tuple(
+            Sum(
+                self._categories[count.label],
+                count.label,
+                count.label in self._species,
+                count.count,
+                count.confidence,
+                None if count.individual is None else Individual(count.individual, count.score),
+                count.label in self._human,
+            )
+            for count in counts
         )
-        return tuple(part for count in counts for part in self._parts(count))
 
-    def _note(self, found: Detection, result: Result) -> None:
-        label = found.label
-        self._categories[label] = found.category
-        if found.species is not None:
-            self._species.add(label)
-        if by_a_person(found, result):
-            self._human.add(label)
-        if found.individual is not None and found.individual.name is not None:
-            scores = self._known.setdefault(label, {})
-            name, score = found.individual.name, found.individual.score
-            scores[name] = max(score, scores.get(name, 0.0))
 
-    def _parts(self, count: Count) -> Iterable[Sum]:
-        """Each known animal by itself, then the others of the label together."""
-        label = count.label
-        shared = (self._categories[label], label, label in self._species)
-        known = sorted(self._known.get(label, {}).items(), key=lambda entry: -entry[1])
-        for name, score in known:
-            yield Sum(*shared, 1, count.confidence, Individual(name, score), label in self._human)
-        if count.count > len(known):
-            yield Sum(*shared, count.count - len(known), count.confidence, None, label in self._human)
+_Shown = tuple[str, str, str]
+
+
+def _shown(found: Detection) -> _Shown:
+    """What a detection adds to a count, but for how sure it is."""
+    who = found.individual
+    return found.category, found.label, (who.name or "") if who else ""
+
+
+def _surer(one: Detection, other: Detection) -> Detection:
+    """Two that show the same, with the better figures of both."""
+    best, rest = (one, other) if confidence(one) >= confidence(other) else (other, one)
+    if best.individual and rest.individual and rest.individual.score > best.individual.score:
+        return replace(best, individual=rest.individual)
+    return best
 
 
 def _frames(found: Sequence[Detection]) -> Iterable[list[Detection]]:

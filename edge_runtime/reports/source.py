@@ -69,7 +69,7 @@ class Source:
 
     Args:
         runs: everything with which the journal's photos were read, oldest first.
-        zone: of cameras' clocks for photos whose run is not known.
+        zone: of cameras' clocks for photos whose run is not known; that of the newest run where it is None.
         on_row: called for every file of every pass.
     """
 
@@ -79,7 +79,7 @@ class Source:
         *,
         device: str,
         runs: Sequence[Run],
-        zone: tzinfo = timezone.utc,
+        zone: tzinfo | None = None,
         selection: Selection | None = None,
         project: Project | None = None,
         left_out: LeftOut | None = None,
@@ -87,8 +87,9 @@ class Source:
     ) -> None:
         self.device, self.runs, self.project = device, runs, project or Project()
         self.left_out = left_out or LeftOut(None)
-        self._rows, self._zone, self._selection, self._on_row = rows, zone, selection or Selection(), on_row
+        self._rows, self._selection, self._on_row = rows, selection or Selection(), on_row
         self._zones: dict[str, tzinfo] = {}
+        self._zone = zone or (self._zone_of(runs[-1]) if runs else timezone.utc)
         self.folder = self._selection.folder or PurePosixPath()
         """That the selection keeps to."""
         self.lineages: Mapping[str, tuple[str, ...]] = {
@@ -223,7 +224,10 @@ def models(run: Run | None) -> str:
 
 def iso(moment: datetime) -> str:
     """`2026-05-01T06:00:00+03:00`; whole minutes of offset, as ISO 8601 wants them."""
+    text = moment.isoformat(timespec="seconds")
     offset = moment.utcoffset() or timedelta()
+    if not offset.seconds % 60:
+        return text
     whole = timezone(timedelta(minutes=round(offset.total_seconds() / 60)))
     return moment.astimezone(whole).isoformat(timespec="seconds")
 
