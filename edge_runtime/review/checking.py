@@ -67,7 +67,7 @@ def check(
     if missing and not partial:
         taken.problems.append(_tell_missing(missing))
     if taken.problems:
-        raise SheetError(file, taken.problems)
+        raise SheetError(file, sorted(taken.problems, key=lambda found: (found.line is None, found.line)))
     return Checked(
         {sha256: row.species for sha256, row in taken.answers.items()},
         {sha256: "/".join(filter(None, reversed(row.place))) for sha256, row in taken.answers.items()},
