@@ -49,8 +49,10 @@ def test_the_results_file_names_the_family_and_where_every_name_stands(
     assert cli.main(["process", str(bench.card), "-o", str(file), *models]) == 0
     made = json.loads(file.read_text())
     ((found,),) = (image["detections"] for image in made["images"])
-    ((category, confidence),) = found["classifications"]
+    (category, confidence), *further = found["classifications"]
     assert made["classification_categories"][category] == "cat family" and confidence >= 0.8
+    rest = {made["classification_categories"][each]: share for each, share in further}
+    assert rest.keys() == {"lynx", "cougar"} and sum(rest.values()) == pytest.approx(confidence, abs=0.01)
     descriptions = made["classification_category_descriptions"]
     assert descriptions[category] == "mammalia;carnivora;felidae;;;cat family"
     assert sorted(descriptions.values()) == [
