@@ -38,7 +38,7 @@ def over_animals(hits: Sequence[NDArray[np.bool_]], scores: Sequence[NDArray[np.
         return Rate(0.0, 0.0, 1.0, 0, 0)
     value = float(np.mean([one.mean() for one in hits]))
     size = independent(scores)
-    return Rate(value, wilson(value * size, size)[0], wilson(value * size, size)[1], animals, photos)
+    return Rate(value, *wilson(value * size, size), animals, photos)
 
 
 def independent(scores: Sequence[NDArray[np.float32]]) -> float:
@@ -64,13 +64,13 @@ def wilson(count: float, size: float) -> tuple[float, float]:
 def _intraclass(scores: Sequence[NDArray[np.float32]]) -> float:
     """0..1; 1 where no animal has two photos, because nothing can be known."""
     sizes = np.array([len(one) for one in scores], np.float64)
-    total, groups = sizes.sum(), len(scores)
+    total, groups = float(sizes.sum()), len(scores)
     if groups < 2 or total <= groups:
         return 1.0
     means = np.array([one.mean(dtype=np.float64) for one in scores])
     grand = float((sizes * means).sum() / total)
     within = sum(float(((one - mean) ** 2).sum()) for one, mean in zip(scores, means, strict=True)) / (total - groups)
     between = float((sizes * (means - grand) ** 2).sum()) / (groups - 1)
-    typical = (total - (sizes**2).sum() / total) / (groups - 1)
+    typical = float((total - (sizes**2).sum() / total) / (groups - 1))
     spread = between + (typical - 1) * within
     return min(1.0, max(0.0, (between - within) / spread)) if spread > 0 else 1.0

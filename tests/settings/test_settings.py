@@ -32,6 +32,12 @@ def test_the_prefilter_is_off_unless_asked_for_and_off_is_a_word(tmp_path: Path,
     assert settings.read_device(write(tmp_path, DEVICE + said)).prefilter == meant
 
 
+def test_nobody_is_identified_unless_an_embedder_is_named(tmp_path: Path) -> None:
+    assert settings.read_device(write(tmp_path, DEVICE)).models.embedder == "none"
+    named = settings.read_device(write(tmp_path, DEVICE + "models:\n  embedder: bundles/miewid\n"))
+    assert named.models.embedder == str(tmp_path / "bundles/miewid")
+
+
 def test_relative_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:
     text = DEVICE + "models:\n  detector: bundles/mine\nuplink:\n  user: me\n  password_file: secret\n"
     read = settings.read_device(write(tmp_path, text))
