@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -20,9 +20,14 @@ if find_spec("torchvision") is None:
 from sklearn.neural_network import MLPClassifier  # noqa: E402
 from sklearn.preprocessing import MinMaxScaler  # noqa: E402
 
+from edge_runtime.bundles import bundle as bundles  # noqa: E402
 from edge_runtime.errors import CamtrapEdgeError  # noqa: E402
+from edge_runtime.models import crops  # noqa: E402
+from edge_runtime.models.classifier import Classifier  # noqa: E402
 from edge_runtime.models.heads import SCORE_HEADS  # noqa: E402
 from edge_runtime.models.preprocess import prepare  # noqa: E402
+from edge_runtime.values import Box, Detection, Frame  # noqa: E402
+from export_tools import cli  # noqa: E402
 from export_tools.checkpoints.errors import CheckpointError  # noqa: E402
 from export_tools.checkpoints.reading import read  # noqa: E402
 from export_tools.loaders.active_learning import ActiveLearningLoader  # noqa: E402
@@ -110,10 +115,61 @@ def test_with_the_scaler_fitted_the_answers_are_the_projects_own(project: Projec
     assert np.abs(one_by_one.numpy() - graph["logits"]).max() < 1e-3
 
 
+def square_crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """What the project's images are: `crop_detections.py --square-crops` of microsoft/CameraTraps."""
+    image = Image.fromarray(pixels)
+    width, height = image.size
+    left, top = int(box.x1 * width), int(box.y1 * height)
+    across, down = int((box.x2 - box.x1) * width), int((box.y2 - box.y1) * height)
+    side = max(across, down)
+    left = max(0, min(left - int((side - across) / 2), width - across))
+    top = max(0, min(top - int((side - down) / 2), height - down))
+    across, down = min(width, side), min(height, side)
+    crop = image.crop((left, top, left + across, top + down))
+    return np.asarray(ImageOps.pad(crop, size=(side, side), color=0) if across != down else crop)
+
+
+BOXES = [
+    Box(0.25, 0.25, 0.5, 0.75),
+    Box(0.0, 0.125, 0.25, 0.875),
+    Box(0.75, 0.25, 1.0, 1.0),
+    Box(0.5, 0.75, 0.875, 1.0),
+    Box(0.0, 0.25, 1.0, 0.5),
+    Box(0.25, 0.0, 0.375, 1.0),
+]
+"""In the middle, and over each edge: for half of them some of the square lies outside."""
+
+
+def test_on_a_device_the_bundles_answers_to_the_boxes_of_photos_are_those_of_scikit_learn(
+    project: Project, tmp_path: Path
+) -> None:
+    """From the project's folder through `edge-export` to the classifier of the device, with nothing of the loader."""
+    out = tmp_path / "bundle"
+    options = ["--training-images", str(project.training), "--variants", "onnxruntime-fp32", "--licence", "MIT"]
+    assert cli.main(["active-learning", str(project.folder), "-o", str(out), *options]) == 0
+    bundle = bundles.load(out, task="classifier")
+    classifier = Classifier(bundle, threads=1)
+    assert classifier.taxonomy.labels == ("badger", "lynx")
+    columns = [CLASSES.index(name) for name in ("badger", "lynx", "empty")]
+    photos = [np.ascontiguousarray(photo) for photo in unseen()]
+    seen, expected = [], []
+    for photo in photos:
+        detections = [Detection("animal", 0.9, box) for box in BOXES]
+        for crop in crops.cut_all(Frame(photo), detections, bundle.manifest):
+            seen.append(classifier.probabilities(crop))
+        pieces = [square_crop(photo, box) for box in BOXES]
+        scaled = project.scaler.transform(project.embed(pieces))
+        expected.append(project.perceptron.predict_proba(scaled)[:, columns])
+    truth = np.concatenate(expected)
+    assert np.abs(np.array(seen) - truth).max() < 1e-4
+    assert len(set(truth.argmax(1))) > 1 and np.ptp(truth[:, 0]) > 0.2, "the answer does not depend on the crop"
+
+
 def test_the_bundle_says_how_the_folder_sees_a_crop(project: Project) -> None:
     model = project.load(training_images=project.training)
     description = model.description
-    assert (description.input.width, description.input.height, description.crop.shape) == (256, 256, "square")
+    assert (description.input.width, description.input.height) == (256, 256)
+    assert (description.crop.shape, description.crop.beyond) == ("square", "black")
     assert description.preprocess.mean == tuple(active_learning_folder.MEAN)
     assert [(label.name, label.kind) for label in model.labels] == [
         ("badger", "animal"),
