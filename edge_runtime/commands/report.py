@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +20,8 @@ from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.journal import journal as journals
 from edge_runtime.journal import reading
 from edge_runtime.journal.reading import JournalReader
-from edge_runtime.reports import camtrap_package
+from edge_runtime.reports import dates, left_out, output
+from edge_runtime.reports.dates import Days
 from edge_runtime.reports.formats import EVENT_TABLE, FORMATS, Format
 from edge_runtime.reports.left_out import LeftOut
 from edge_runtime.reports.source import Selection, Source
@@ -35,20 +35,15 @@ def add(commands: Any) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("-c", "--config", type=Path, metavar="device.yaml", help="the journal of this device")
     where.add_argument("--journal", type=Path, metavar="FILE", help="a journal, or a copy of one")
-    add_options(parser)
-    parser.add_argument("--root", metavar="FOLDER", help="timelapse: the image set's, as the journal has paths")
-    parser.add_argument("--per", choices=("detection", "event"), default="detection", help="csv: what has a row")
-    parser.set_defaults(run=run)
-
-
-def add_options(parser: Any) -> None:
-    """Those that the station's command has too."""
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUTPUT", help="camtrap-dp: a folder")
     parser.add_argument("--project", type=Path, metavar="project.yaml", help="what the study is, and cameras' places")
-    parser.add_argument("--since", type=_day, metavar="DATE", help="first day, like 2026-05-01")
-    parser.add_argument("--until", type=_day, metavar="DATE", help="last day")
+    parser.add_argument("--since", type=dates.day, metavar="DATE", help="first day, like 2026-05-01")
+    parser.add_argument("--until", type=dates.day, metavar="DATE", help="last day")
+    parser.add_argument("--root", metavar="FOLDER", help="timelapse: the image set's, as the journal has paths")
+    parser.add_argument("--per", choices=("detection", "event"), default="detection", help="csv: what has a row")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("-v", "--verbose", action="store_true")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,20 +52,22 @@ def run(arguments: argparse.Namespace) -> int:
     config = None if arguments.config is None else settings.read_device(arguments.config)
     journal_file = arguments.journal if config is None else Path(config.data) / journals.FILE_NAME
     chosen = _chosen(arguments)
-    check_output(arguments.output, folder=chosen.folder)
-    left_out_file = beside(arguments.output, folder=chosen.folder)
-    with reading.reading(journal_file) as reader, LeftOut(left_out_file) as left_out:
+    root = _root(arguments)
+    output.check(arguments.output, folder=chosen.folder)
+    left_out_file = left_out.beside(arguments.output, folder=chosen.folder)
+    with reading.reading(journal_file) as reader, LeftOut(left_out_file) as missing:
         with _progress(reader, chosen, hidden=arguments.json) as on_row:
             source = Source(
                 reader.results,
                 device=reader.device,
                 runs=reader.runs(),
                 zone=ZoneInfo(config.time_zone) if config else None,
-                selection=Selection(arguments.since, arguments.until, _root(arguments)),
+                selection=Selection(Days(arguments.since, arguments.until), root),
                 project=_project(arguments.project, config),
-                left_out=left_out,
+                left_out=missing,
                 on_row=on_row,
             )
+            _ = source.survey  # the first pass, which finds a damaged journal before anything is written
             chosen.write(source, arguments.output)
         summary = _summary(arguments, source, time.monotonic() - started)
     if arguments.json:
@@ -78,13 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(summary)
     return 0
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{text}' is no date; write it like 2026-05-01") from error
 
 
 def _chosen(arguments: argparse.Namespace) -> Format:
@@ -97,33 +87,12 @@ def _chosen(arguments: argparse.Namespace) -> Format:
     return FORMATS[arguments.format]
 
 
-def _root(arguments: argparse.Namespace) -> PurePosixPath | None:
-    """The image set's root relative to the watched folder, as the journal has its paths."""
-    if arguments.root is None:
-        return None
-    root = PurePosixPath(arguments.root)
+def _root(arguments: argparse.Namespace) -> PurePosixPath:
+    """The image set's root relative to the watched folder, as the journal has its paths; all of it by default."""
+    root = PurePosixPath(arguments.root or "")
     if root.is_absolute() or ".." in root.parts:
         raise CamtrapEdgeError(f"--root {root}: name it as the journal has it, below the watched folder (CARD_A/DCIM)")
     return root
-
-
-def check_output(output: Path, *, folder: bool) -> None:
-    """See that a report can go there before hours are spent on it.
-
-    Raises:
-        CamtrapEdgeError: it cannot.
-    """
-    if folder and output.exists() and not output.is_dir():
-        raise CamtrapEdgeError(f"{output}: is a file; this format makes a folder")
-    if not folder and output.is_dir():
-        raise CamtrapEdgeError(f"{output}: is a folder; name the file")
-    if not output.absolute().parent.is_dir():
-        raise CamtrapEdgeError(f"{output}: the folder {output.absolute().parent} does not exist; make it first")
-
-
-def beside(output: Path, *, folder: bool) -> Path:
-    """Where the list of what was left out goes."""
-    return output / camtrap_package.LEFT_OUT if folder else output.with_name(f"{output.name}.left-out.csv")
 
 
 def _project(file: Path | None, config: DeviceSettings | None) -> Project:
@@ -163,7 +132,7 @@ def _progress(reader: JournalReader, chosen: Format, *, hidden: bool) -> Iterato
 
 
 def _summary(arguments: argparse.Namespace, source: Source, seconds: float) -> dict[str, Any]:
-    survey, left_out = source.survey, source.left_out
+    survey, missing = source.survey, source.left_out
     return {
         "format": arguments.format,
         "output": str(arguments.output),
@@ -175,8 +144,8 @@ def _summary(arguments: argparse.Namespace, source: Source, seconds: float) -> d
         "duplicates": survey.duplicates,
         "events": len(survey.sizes),
         "without_time": survey.without_time,
-        "left_out": dict(left_out.counts),
-        "left_out_list": str(left_out.file) if left_out.counts else None,
+        "left_out": dict(missing.counts),
+        "left_out_list": str(missing.file) if missing.counts else None,
         "seconds": round(seconds, 3),
     }
 

@@ -221,8 +221,9 @@ class Video:
             raise UnreadablePhotoError(self._file, "there is no picture in it")
         stream = container.streams.video[0]
         context = stream.codec_context
-        if context.name not in _CODECS:
-            raise UnreadablePhotoError(self._file, f"codec '{plain(context.name)}': no camera is known to write that")
+        codec = getattr(context, "name", "unknown")  # there is no context for one that FFmpeg does not know
+        if codec not in _CODECS:
+            raise UnreadablePhotoError(self._file, f"codec '{plain(codec)}': no camera is known to write that")
         if context.width * context.height > self._max_pixels:
             raise UnreadablePhotoError(
                 self._file,
@@ -240,8 +241,8 @@ class Video:
                 raise StoppedError(self._file)
             try:
                 packet = next(packets)
-            except (StopIteration, self._damaged):
-                return
+            except (StopIteration, IndexError, self._damaged):
+                return  # IndexError: PyAV, in the end, of streams that it met on the way
             if packet.size:  # that which says that it was the last one has none
                 yield packet
         self._problem("more frames than its size allows")

@@ -30,6 +30,11 @@ class _Span:
     before: int = 0
     """So much of that lies before."""
 
+    def placed(self, first: int, past: int) -> slice:
+        """Where these pixels of the frame lie in the crop; empty where they do not."""
+        first, past = (min(max(pixel, self.first), self.past) - self.first + self.before for pixel in (first, past))
+        return slice(first, past)
+
 
 def hidden(detection: Detection, people: Sequence[Box]) -> bool:
     """Whether an animal's box shows people rather (`HIDDEN`): then no model that looks at animals may see it."""
@@ -85,12 +90,9 @@ def _cut_apart(frame: Frame, detection: Detection, manifest: Manifest, people: S
     across, down = _spans(frame, detection, manifest.crop)
     shows = np.zeros(crop.pixels.shape[:2], np.bool_)
     for person in people:
-        left, right = round(person.x1 * width) - across.first, round(person.x2 * width) - across.first
-        top, bottom = round(person.y1 * height) - down.first, round(person.y2 * height) - down.first
-        shows[
-            max(0, top + down.before) : max(0, bottom + down.before),
-            max(0, left + across.before) : max(0, right + across.before),
-        ] = True
+        columns = across.placed(round(person.x1 * width), round(person.x2 * width))
+        rows = down.placed(round(person.y1 * height), round(person.y2 * height))
+        shows[rows, columns] = True
     if shows.mean() <= MIXED:
         return crop
     pixels = crop.pixels.copy()
@@ -139,10 +141,8 @@ def _whole(start: float, end: float) -> tuple[int, int]:
 def _black_span(side_of_box: tuple[int, int], side: int, limit: int) -> _Span:
     """Of a square with this side around the box; see `beyond` in BUNDLE.md."""
     start, length = side_of_box
-    if side > limit:
-        return _Span(0, limit, side, round((side - limit) / 2))
     first = min(max(0, start - (side - length) // 2), limit - 1)
-    return _Span(first, min(limit, first + side), side)
+    return _Span(first, min(limit, first + side), side, round(max(0, side - limit) / 2))
 
 
 def _common(one: Box, other: Box) -> float:

@@ -21,7 +21,6 @@ from edge_runtime.settings import Place, Project
 VERSION = "1.0.2"
 _HOME = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{VERSION}"
 DESCRIPTOR = "datapackage.json"
-LEFT_OUT = "left-out.csv"
 
 TABLES: Mapping[str, tuple[str, ...]] = {
     "deployments": (
@@ -134,7 +133,7 @@ def write_descriptor(
             written.
     """
     if not contents.spans:
-        raise CamtrapEdgeError(f"{folder}: nothing to write: no photo has a credible time; see {LEFT_OUT}")
+        raise CamtrapEdgeError(f"{folder}: nothing to write: no photo has a credible time; see {left_out.NAME}")
     made = _descriptor(contents, project, places, author, listed)
     with output.replacing(folder / DESCRIPTOR) as stream:
         json.dump(made, stream, indent=1, ensure_ascii=False, allow_nan=False)
@@ -189,7 +188,7 @@ def _left_out() -> dict[str, object]:
     return {
         "name": "left-out",
         "description": "Files for which the tables have no place.",
-        "path": LEFT_OUT,
+        "path": left_out.NAME,
         "profile": "tabular-data-resource",
         "encoding": "utf-8",
         "schema": {"fields": [{"name": name, "type": "string"} for name in left_out.COLUMNS]},

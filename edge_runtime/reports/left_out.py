@@ -15,6 +15,12 @@ NO_TIME = "no credible time"
 FAILED = "failed"
 SAME_PICTURE = "same picture as another file"
 COLUMNS = ("file", "reason", "problem")
+NAME = "left-out.csv"
+
+
+def beside(report: Path, *, folder: bool) -> Path:
+    """Where the list goes: into a report's folder, or beside its file."""
+    return report / NAME if folder else report.with_name(f"{report.name}.{NAME}")
 
 
 class LeftOut:

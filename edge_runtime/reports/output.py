@@ -49,6 +49,20 @@ def table(file: Path, columns: Sequence[str]) -> Iterator[Callable[[Iterable[obj
         yield writer.writerow
 
 
+def check(to: Path, *, folder: bool) -> None:
+    """See that a report can go there before hours are spent on it.
+
+    Raises:
+        CamtrapEdgeError: it cannot.
+    """
+    if folder and to.exists() and not to.is_dir():
+        raise CamtrapEdgeError(f"{to}: is a file; this format makes a folder")
+    if not folder and to.is_dir():
+        raise CamtrapEdgeError(f"{to}: is a folder; name the file")
+    if not to.absolute().parent.is_dir():
+        raise CamtrapEdgeError(f"{to}: the folder {to.absolute().parent} does not exist; make it first")
+
+
 def text(path: PurePosixPath) -> str:
     """A path as text; bytes that are no UTF-8 become `\\xe9`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

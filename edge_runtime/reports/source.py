@@ -15,6 +15,7 @@ from edge_runtime.bundles.tables import RANKS
 from edge_runtime.journal.results import Result
 from edge_runtime.journal.runs import Run
 from edge_runtime.reports import observations
+from edge_runtime.reports.dates import Days
 from edge_runtime.reports.left_out import LeftOut
 from edge_runtime.settings import Place, Project
 
@@ -29,10 +30,9 @@ class Rows(Protocol):
 class Selection:
     """The files that a report is about."""
 
-    since: date | None = None
-    until: date | None = None
-    """First and last day, by the cameras' clocks; files without a credible time are left out where either is given."""
-    folder: PurePosixPath | None = None
+    days: Days = field(default_factory=Days)
+    """By the cameras' clocks."""
+    folder: PurePosixPath = field(default_factory=PurePosixPath)
     """Only what lies below it, relative to which reports name files that want it so."""
 
 
@@ -90,7 +90,7 @@ class Source:
         self._rows, self._selection, self._on_row = rows, selection or Selection(), on_row
         self._zones: dict[str, tzinfo] = {}
         self._zone = zone or (self._zone_of(runs[-1]) if runs else timezone.utc)
-        self.folder = self._selection.folder or PurePosixPath()
+        self.folder = self._selection.folder
         """That the selection keeps to."""
         self.lineages: Mapping[str, tuple[str, ...]] = {
             name: lineage for run in runs for name, lineage in run.lineages.items()
@@ -187,22 +187,15 @@ class Source:
         return {rank: lineage[place] if place < len(lineage) else "" for place, rank in enumerate(RANKS)}
 
     def _selected(self, *, by_event: bool) -> Iterator[Result]:
-        chosen = self._selection
-        dated = chosen.since is not None or chosen.until is not None
+        days, folder = self._selection.days, self._selection.folder
+        everything, any_day = folder == PurePosixPath(), days == Days()
         for result in self._rows(by_event=by_event):
             self._on_row()
-            if chosen.folder is not None and chosen.folder not in result.path.parents:
-                continue
-            if dated and not self._within(result):
-                continue
-            yield result
+            if (everything or folder in result.path.parents) and (any_day or days.hold(self._day(result))):
+                yield result
 
-    def _within(self, result: Result) -> bool:
-        if result.captured_s is None:
-            return False
-        day = self.local(result.captured_s, result.run).date()
-        since, until = self._selection.since, self._selection.until
-        return (since is None or day >= since) and (until is None or day <= until)
+    def _day(self, result: Result) -> date | None:
+        return None if result.captured_s is None else self.local(result.captured_s, result.run).date()
 
     def _zone_of(self, run: Run | None) -> tzinfo:
         if run is None:

@@ -80,11 +80,13 @@ class ModelInference:
         margin = rule["margin"] * max(right - left, bottom - top)
         across, down = right - left + 2 * margin, bottom - top + 2 * margin
         if rule["shape"] == "square" and rule["beyond"] == "black":
-            # Pillow fills with black what lies beyond the photo.
             columns, rows = (left - margin, right + margin), (top - margin, bottom + margin)
             side = max(1, _whole(columns)[1], _whole(rows)[1])
-            first, above = _black_start(columns, side, image.width), _black_start(rows, side, image.height)
-            return image.convert("RGB").crop((first, above, first + side, above + side))
+            column, width, before = _black_span(columns, side, image.width)
+            row, height, above = _black_span(rows, side, image.height)
+            square = Image.new("RGB", (side, side))
+            square.paste(image.crop((column, row, column + width, row + height)).convert("RGB"), (before, above))
+            return square
         if rule["shape"] == "square":
             across = down = max(across, down)
         first_column, past_column = _span((left + right) / 2, across, image.width)
@@ -142,12 +144,12 @@ def _whole(span):
     return int(span[0] + 1e-6), int(span[1] - span[0] + 1e-6)
 
 
-def _black_start(span, side, limit):
-    """First pixel of a square with this side around the span: not before the photo, or centred where it is larger."""
+def _black_span(span, side, limit):
+    """Of a square with this side around the span, black beyond the photo: its first pixel, how many it has, and how
+    much black stands before them."""
     start, length = _whole(span)
-    if side > limit:
-        return -round((side - limit) / 2)
-    return min(max(0, start - (side - length) // 2), limit - 1)
+    first = min(max(0, start - (side - length) // 2), limit - 1)
+    return first, min(limit, first + side) - first, round(max(0, side - limit) / 2)
 
 
 def _prepared(pixels, spec, rule):

@@ -91,6 +91,8 @@ def test_a_folder_that_is_a_symbolic_link_is_refused(bundle: Path) -> None:
         (lambda m: m["variants"][0].update(sha256="abc"), "sha256", "variants.0.sha256"),
         (lambda m: m["input"].update(width=-4), "width", "input.width"),
         (lambda m: m["thresholds"].update(keep=1.5), "keep", "thresholds.keep"),
+        (lambda m: m["thresholds"].update(review=-0.1), "review", "thresholds.review"),
+        (lambda m: m.update(crop={"shape": "square", "beyond": "white"}), "beyond", "crop.beyond"),
     ],
 )
 def test_an_error_in_the_manifest_names_its_line_and_key(
@@ -102,6 +104,12 @@ def test_an_error_in_the_manifest_names_its_line_and_key(
     assert says in str(caught.value)
     lines = (bundle / "manifest.yaml").read_text().splitlines()
     assert caught.value.line is not None and line_has in lines[caught.value.line - 1]
+
+
+def test_a_manifest_of_an_older_program_means_what_it_meant(bundle: Path) -> None:
+    manifest = bundles.load(bundle, task="detector").manifest
+    assert (manifest.thresholds.review, manifest.crop.beyond) == (0.98, "inside")
+    assert "review" not in (bundle / "manifest.yaml").read_text(), "what is not said is not written"
 
 
 @pytest.mark.parametrize("key", ["licence", "source", "labels", "variants", "preprocess", "input", "output", "task"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -77,6 +77,8 @@ def square_crop(bbox: tuple[float, float, float, float]) -> np.ndarray:
 @example(across=[0.0, 0.7], down=[0.0, 1.0])
 @example(across=[0.9, 1.0], down=[0.2, 0.8])
 @example(across=[0.2, 0.9], down=[0.95, 1.0])
+@example(across=[0.3125, 1.0], down=[0.875, 1.0])
+@settings(max_examples=400)
 def test_squares_with_black_beyond_are_those_of_the_cameratraps_tools(across: list[float], down: list[float]) -> None:
     bbox = across[0], down[0], across[1] - across[0], down[1] - down[0]
     assume(bbox[2] * 200 >= 1 and bbox[3] * 100 >= 1)

@@ -24,6 +24,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_a_short_file_gets_sensible_defaults(tmp_path: Path) -> None:
     read = settings.read_device(write(tmp_path, DEVICE))
+    assert read.events.rule == "mean-log" and read.models.allowed is None
     assert read.events.gap_seconds == 60 and read.uplink.max_payload == 340 and read.models.detector == "default"
 
 
@@ -39,12 +40,16 @@ def test_nobody_is_identified_unless_an_embedder_is_named(tmp_path: Path) -> Non
 
 
 def test_relative_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:
-    text = DEVICE + "models:\n  detector: bundles/mine\nuplink:\n  user: me\n  password_file: secret\n"
+    text = (
+        DEVICE
+        + "models:\n  detector: bundles/mine\n  allowed: park.txt\nuplink:\n  user: me\n  password_file: secret\n"
+    )
     read = settings.read_device(write(tmp_path, text))
     assert read.data == str(tmp_path / "data")
     assert read.cards.root == "/media"
     assert read.models.detector == str(tmp_path / "bundles/mine") and read.models.classifier == "default"
     assert read.uplink.password_file == str(tmp_path / "secret")
+    assert read.models.allowed == str(tmp_path / "park.txt")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,7 @@ def test_relative_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:
         (DEVICE + "events:\n  gap_seconds: soon\n", 7, "events.gap_seconds", "int"),
         (DEVICE + "events:\n  gap_seconds: 0\n", 7, "events.gap_seconds", ">= 1"),
         (DEVICE + "models:\n  decode: half\n", 7, "models.decode", "'half'"),
+        (DEVICE + "events:\n  rule: mean\n", 7, "events.rule", "'mean'"),
         (DEVICE + "prefilter: on\n", 6, "prefilter", "'on'"),
         (DEVICE + "uplink:\n  port: 70000\n", 7, "uplink.port", "<= 65535"),
         (DEVICE.replace("Africa/Nairobi", "Africa/Nowhere"), 5, "time_zone", "no time zone"),
