@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -101,11 +102,12 @@ def _take_all(pipeline: Pipeline, todo: list[FileStamp], on_outcome: Callable[[F
     settling = Settling(SETTLE_SECONDS, now=time.monotonic)
     while todo:
         doubtful: list[FileStamp] = []
-        for stamp, outcome in pipeline.take_all((stamp, settling.settled(stamp)) for stamp in todo):
-            if outcome in (Outcome.WAITING, Outcome.RETRY):
-                doubtful.append(_look_again(stamp))
-            else:
-                on_outcome(stamp, outcome)
+        with closing(pipeline.take_all((stamp, settling.settled(stamp)) for stamp in todo)) as outcomes:
+            for stamp, outcome in outcomes:
+                if outcome in (Outcome.WAITING, Outcome.RETRY):
+                    doubtful.append(_look_again(stamp))
+                else:
+                    on_outcome(stamp, outcome)
         if doubtful:
             time.sleep(SETTLE_SECONDS / 4)
         todo = doubtful

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,14 +137,15 @@ class Daemon:
         taken = unfinished = 0
         doubtful = []
         problems: list[Problem] = []
-        for stamp, outcome in self._pipeline.take_all(self._todo(problems)):
-            if outcome in (Outcome.WAITING, Outcome.RETRY):
-                unfinished += 1
-                doubtful.append(stamp.path)
-            else:
-                taken += 1
-            self._link.wake()
-            self._on_outcome(stamp, outcome)
+        with closing(self._pipeline.take_all(self._todo(problems))) as outcomes:
+            for stamp, outcome in outcomes:
+                if outcome in (Outcome.WAITING, Outcome.RETRY):
+                    unfinished += 1
+                    doubtful.append(stamp.path)
+                else:
+                    taken += 1
+                self._link.wake()
+                self._on_outcome(stamp, outcome)
         self._settling.keep_only(doubtful)
         self._tell(problems)
         return Pass(taken, unfinished)

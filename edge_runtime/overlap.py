@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -19,12 +19,13 @@ def in_order(
     workers: int,
     ahead: int,
     on_leaving: Callable[[], object] = lambda: None,
-) -> Iterator[list[tuple[Item, Result]]]:
+) -> Generator[list[tuple[Item, Result]], None, None]:
     """Call `function` on each item of `work` in `workers` threads; yields what is finished, in the order of `work`.
 
     Each list holds whatever finished while the caller was busy, at least one pair. `work` is read in the caller's
     thread, never more than `ahead` items before the one that was yielded last: a slow caller holds up the threads.
-    Whoever stops early waits for the calls that have begun; their results are thrown away, the others never begin.
+    Whoever stops early closes it (`contextlib.closing`: an error's traceback would keep it open) and so waits for the
+    calls that have begun; their results are thrown away, the others never begin.
 
     Args:
         on_leaving: called when it is left early, before that wait: to tell calls that have begun to hurry.

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from threading import Event
 
@@ -87,11 +88,12 @@ class Pipeline:
                 journal.ledger.try_again(video.NEEDS_AV)
         cv2.setNumThreads(1)  # a photo has one thread; the others have photos of their own
 
-    def take_all(self, work: Iterable[Work]) -> Iterator[tuple[FileStamp, Outcome]]:
+    def take_all(self, work: Iterable[Work]) -> Generator[tuple[FileStamp, Outcome], None, None]:
         """Bring files into the journal, which are not touched, only read; yields each once it is committed.
 
         `work` is read a few files ahead, in the caller's thread. Photos that finish while the disk is busy share the
-        next transaction.
+        next transaction. Whoever may leave early closes it before the journal (`contextlib.closing`): threads that are
+        still looking at photos ask the journal.
 
         Raises:
             CardGoneError: the card vanished; nothing was recorded of the file in hand and those after it.
@@ -105,8 +107,9 @@ class Pipeline:
             looks = turns.in_order(work, self.look, workers=workers, ahead=ahead, gap_s=gap_s, on_leaving=leave)
         else:
             looks = overlap.in_order(work, self.look, workers=workers, ahead=ahead, on_leaving=leave)
-        for ready in looks:
-            yield from self.record(ready)
+        with closing(looks):
+            for ready in looks:
+                yield from self.record(ready)
 
     def stop(self) -> None:
         """Have `take_all` leave off in the middle of a video: it is told of as waiting. For any thread."""

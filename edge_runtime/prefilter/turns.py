@@ -10,8 +10,9 @@ Those before it have always begun when a photo begins: there is nobody to wait f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from threading import Semaphore
 from typing import Protocol, TypeVar
@@ -143,7 +144,7 @@ def in_order(
     ahead: int,
     gap_s: int,
     on_leaving: Callable[[], object] = lambda: None,
-) -> Iterator[list[tuple[Item, Result]]]:
+) -> Generator[list[tuple[Item, Result]], None, None]:
     """As `overlap.in_order`, with a turn for each item: at most `workers` of them are in hand, the others wait.
 
     Args:
@@ -155,8 +156,9 @@ def in_order(
             return look(item[0], turn=turn)
 
     line = _line(work, Semaphore(workers), gap_s=gap_s)
-    for ready in overlap.in_order(line, take, workers=ahead, ahead=ahead, on_leaving=on_leaving):
-        yield [(item, result) for (item, _), result in ready]
+    with closing(overlap.in_order(line, take, workers=ahead, ahead=ahead, on_leaving=on_leaving)) as taken:
+        for ready in taken:
+            yield [(item, result) for (item, _), result in ready]
 
 
 def _line(work: Iterable[Item], hands: Semaphore, *, gap_s: int) -> Iterator[tuple[Item, Turn]]:

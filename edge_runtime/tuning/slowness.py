@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,8 +98,9 @@ def measure(
         with _throw_away(data) as journal:
             pipeline = overlapped(journal)
             started = time.perf_counter()
-            for _ in pipeline.take_all((stamp, True) for stamp in photos):
-                pass
+            with closing(pipeline.take_all((stamp, True) for stamp in photos)) as outcomes:
+                for _ in outcomes:
+                    pass
             together.append(time.perf_counter() - started)
     progress("done", steps, steps)
     return _summed(photos, taken[1:], together[1:], cpus, now)

@@ -158,8 +158,9 @@ def _pass(
                 return
             yield stamp, True
 
-    looks = overlap.in_order(work(), pipeline.look, workers=setup.workers, ahead=setup.workers + FINISHED_AHEAD)
-    return [_detections(look) for ready in looks for _, look in ready]
+    ahead = setup.workers + FINISHED_AHEAD
+    with contextlib.closing(overlap.in_order(work(), pipeline.look, workers=setup.workers, ahead=ahead)) as looks:
+        return [_detections(look) for ready in looks for _, look in ready]
 
 
 def _detections(look: Look) -> tuple[Detection, ...]:

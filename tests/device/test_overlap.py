@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import overlap
+from edge_runtime import batch, overlap
 from edge_runtime.errors import CardGoneError
 from edge_runtime.intake import scan
 from edge_runtime.pipeline import FINISHED_AHEAD, Outcome, Work
-from tests.device.conftest import Bench
+from edge_runtime.values import FileStamp
+from tests.device.conftest import RULES, Bench
 
 ANIMAL = {(1, 1): "animal"}
 EVENTS, PHOTOS = 12, 3
@@ -86,7 +87,7 @@ def test_a_caller_who_stops_in_the_middle_leaves_whole_photos_and_the_rest_for_t
     running.close()
     done = len(list(bench.journal.ledger.results()))
     assert 5 <= done < EVENTS * PHOTOS
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("look")]
+    assert not at_work()
     assert bench.take_all().count(Outcome.DUPLICATE) == done
     bench.pipeline.close_events()
     assert len(bench.events()) == EVENTS
@@ -103,14 +104,40 @@ def test_a_card_that_vanishes_keeps_what_came_before_it_and_nothing_of_what_came
     assert [str(result.path) for result in bench.journal.ledger.results()] == ["A/1.JPG", "A/2.JPG"]
 
 
+def at_work() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("look")]
+
+
+def test_whoever_breaks_off_leaves_nobody_at_work_who_would_ask_a_closed_journal(bench: Bench, tmp_path: Path) -> None:
+    shoot_card(bench)
+
+    def break_off(stamp: FileStamp, outcome: Outcome) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        batch.process(
+            bench.card,
+            tmp_path / "results.json",
+            detector=bench.detector,
+            classifier=None,
+            rules=RULES,
+            workers=3,
+            on_start=lambda files, resumed: None,
+            on_outcome=break_off,
+        )
+    assert caught.value.__traceback__ and not at_work()
+
+
 def test_photos_whose_transaction_fails_are_all_taken_again(bench: Bench) -> None:
     shoot_card(bench)
     bench.rebuild(workers=3)
     database = bench.journal._connection
     full = "WHEN (SELECT COUNT(*) FROM photo) >= 7 BEGIN SELECT RAISE(ABORT, 'full'); END"
     database.execute(f"CREATE TRIGGER full BEFORE INSERT ON photo {full}")
-    with pytest.raises(sqlite3.Error, match="full"):
+    with pytest.raises(sqlite3.Error, match="full") as caught:
         bench.take_all()
+    # What holds the error holds the frames that it came through: it must not be their end that stops the threads.
+    assert caught.value.__traceback__ and not at_work()
     assert bench.journal.ledger.totals().photos <= 7
     database.execute("DROP TRIGGER full")
     bench.take_all()

@@ -155,8 +155,11 @@ def test_a_journal_that_breaks_in_the_middle_leaves_the_old_report(rich: Rich, t
     output = rich.report(name, tmp_path / "report")
     before = output.read_bytes() if output.is_file() else (output / "media.csv").read_bytes()
     project = settings.read_project(rich.project)
-    with reading.reading(rich.journal) as reader, pytest.raises(JournalError):
-        FORMATS[name].write(Source(counted, device="hill", runs=reader.runs(), project=project), output)
+    with reading.reading(rich.journal) as reader:
+        source = Source(counted, device="hill", runs=reader.runs(), project=project)
+        _ = source.survey  # the command's own first pass
+        with pytest.raises(JournalError):
+            FORMATS[name].write(source, output)
     assert passes == FORMATS[name].passes
     if output.is_file():
         assert output.read_bytes() == before
