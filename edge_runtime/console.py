@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 INTERRUPTED = 130
+NOBODY_READS = 141
+"""As a shell tells of a program that its pipe's end stopped (`| head`)."""
 
 
 def parser(program: str, description: str, examples: str) -> argparse.ArgumentParser:
@@ -41,7 +44,8 @@ def run(
 ) -> int:
     """Run a command: logging from `level` on to standard error, errors made on purpose as one line, an exit code.
 
-    Exit codes: 0 done; 1 something failed; 2 configuration or bundle; 3 broker or station; 130 interrupted.
+    Exit codes: 0 done; 1 something failed; 2 configuration or bundle; 3 broker or station; 130 interrupted;
+    141 whoever read standard output left (`| head`), of which nothing is said.
     """
     logging.basicConfig(
         level=logging.DEBUG if verbose else level,
@@ -53,7 +57,13 @@ def run(
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # What is still in the buffer must not fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except CamtrapEdgeError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return error.exit_code
