@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
-.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-card bench-peers bench-growth bench-prefilter bench-memory eval-default export-demo export-matrix clean
+.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-card bench-peers bench-growth bench-prefilter bench-search bench-reports bench-memory eval-default export-demo export-matrix clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -51,6 +51,12 @@ bench-growth: setup   ## what a full journal and a known card cost; the first re
 
 bench-prefilter: setup   ## what `prefilter: burst` passes over, loses by size and saves
 	$(BIN)/python -m benchmarks.prefilter --detector "$(DETECTOR)" $(BENCH)
+
+bench-search: setup   ## 100,000 embeddings searched exactly, beside faiss's flat index
+	$(BIN)/python -m benchmarks.search $(BENCH)
+
+bench-reports: setup   ## every report over 1,000,000 photos: time, and whether memory grows
+	$(BIN)/python -m benchmarks.reports $(BENCH)
 
 eval-default: setup $(if $(wildcard $(YOLOX)),$(IMPORTED))   ## the default detector beside YOLOX-nano on the photos in ASSETS; EVAL='--strict --json'
 	@for file in "$(ASSETS)/truth/manifest.json" "$(ASSETS)/training/manifest.jsonl" "$(YOLOX)"; do \
