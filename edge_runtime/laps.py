@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
-Stage = Literal["read", "hash", "decode", "prepare", "infer", "boxes", "classify", "journal"]
-STAGES: tuple[Stage, ...] = ("read", "hash", "decode", "prepare", "infer", "boxes", "classify", "journal")
-"""In the order of a photo's way; `hash` is proving it whole and recognising it, `boxes` is what follows the graph."""
+Stage = Literal["read", "hash", "decode", "prepare", "h2d", "infer", "d2h", "boxes", "classify", "journal"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""In the order of a photo's way; `hash` is proving it whole and recognising it, `h2d` and `d2h` are the copies
+to a GPU and back, `boxes` is what follows the graph."""
 
 Lap = Callable[[Stage], None]
 """Called at the end of each stage."""

@@ -185,7 +185,7 @@ class Pipeline:
             enough = self._detector.resized_to(capture.width, capture.height) if rules.decode == "reduced" else None
             frame = decode.decode(data, image, path, at_least=enough)
         lap("decode")
-        detections = self._detector.detect(frame)
+        detections = self._detector.detect(frame, lap)
         if turn:
             turn.looked(empty=rules.empty(detections))
         lap("boxes")

@@ -68,8 +68,11 @@ class Bundle:
         raise BundleError(self.folder, f"needs one of these engines: {wanted}", hint="install it, or export the bundle")
 
 
-def load(folder: Path, *, task: Task) -> Bundle:
+def load(folder: Path, *, task: Task | None) -> Bundle:
     """Open the bundle in `folder` and check every hash in it (BUNDLE.md).
+
+    Args:
+        task: that it must be for; None for any.
 
     Raises:
         BundleError: it is missing, damaged, or made for another task.
@@ -81,7 +84,7 @@ def load(folder: Path, *, task: Task) -> Bundle:
     raw = manifest_file.read_bytes()
     manifest = checked_yaml.parse(raw, manifest_file, Manifest)
     # A classifier's features are an embedding too, so its bundle may be opened as an embedder.
-    if manifest.task != task and not (task == "embedder" and manifest.embedding):
+    if task and manifest.task != task and not (task == "embedder" and manifest.embedding):
         lacks = ", and has no 'embedding' part" if task == "embedder" else ""
         raise BundleError(folder, f"is {_ARTICLE[manifest.task]}, not {_ARTICLE[task]}{lacks}")
     entries: dict[str, ListedFile] = {}

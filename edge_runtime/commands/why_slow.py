@@ -24,7 +24,6 @@ from edge_runtime.tuning import choice, plan, report, sample, slowness
 from edge_runtime.tuning.advice import Circumstances
 from edge_runtime.tuning.choice import Chosen
 from edge_runtime.tuning.slowness import MakePipeline, Slowness
-from edge_runtime.tuning.timed import TimedDetector
 
 PHOTOS = 30
 
@@ -68,7 +67,7 @@ def _measure(arguments: argparse.Namespace) -> Slowness:
     named = arguments.classifier or models.classifier
     names = choice.classifier(named, models.engine, cpus=models.threads, file=file)
     watch = StopWatch()
-    single = TimedDetector(finds.bundle, watch), Classifier(names.bundle, threads=1) if names else None
+    single = Detector(finds.bundle, threads=1), Classifier(names.bundle, threads=1) if names else None
     loaded = choice.opened(finds, names)
     with place.progress_bar(hidden=arguments.json) as progress:
         return slowness.measure(

@@ -15,6 +15,7 @@ from edge_runtime.bundles.manifest import Variant
 from edge_runtime.engines import tensorrt_runtime
 from edge_runtime.engines.protocol import Engine, Session, Tensor
 from edge_runtime.errors import EngineError
+from edge_runtime.laps import Lap, no_lap
 
 
 def _installed(module: str) -> Callable[[], bool]:
@@ -48,10 +49,10 @@ class Graph:
         self._session, self.variant, self.path = session, variant, path
         self._idle = BoundedSemaphore(streams)
 
-    def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
+    def run(self, image: NDArray[np.float32], outputs: Sequence[str], lap: Lap = no_lap) -> list[Tensor]:
         """As `Session.run`, from any number of threads: they wait for a free stream."""
         with self._idle:
-            return self._session.run(image, outputs)
+            return self._session.run(image, outputs, lap)
 
     def error(self, problem: str) -> EngineError:
         """An error about this graph, for whoever finds its outputs wrong."""

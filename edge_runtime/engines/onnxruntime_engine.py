@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge_runtime.device import cpu
 from edge_runtime.engines.protocol import Tensor
 from edge_runtime.errors import EngineError
+from edge_runtime.laps import Lap, no_lap
 
 _DISABLED = ["WeightBiasQuantization"]
 """It rounds the weights of a float convolution between two INT8 ones, with one scale for all of its channels: what a
@@ -50,11 +51,12 @@ class OnnxRuntimeSession:
     def __init__(self, session: Any, graph: Path, input_name: str) -> None:
         self._session, self._graph, self._input = session, graph, input_name
 
-    def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
+    def run(self, image: NDArray[np.float32], outputs: Sequence[str], lap: Lap = no_lap) -> list[Tensor]:
         try:
             result: list[Tensor] = self._session.run(list(outputs), {self._input: image})
         except Exception as error:  # as above
             raise EngineError(OnnxRuntimeEngine.name, self._graph, f"inference failed: {error}") from error
+        lap("infer")
         return result
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.engines.protocol import Tensor
 from edge_runtime.errors import EngineError
+from edge_runtime.laps import Lap, no_lap
 
 PRECISION_KEY = ("camtrap_edge", "precision")
 """Where an OpenVINO graph says, in its `rt_info`, that it was made for 16-bit arithmetic: "fp16"."""
@@ -50,14 +51,16 @@ class OpenVinoSession:
         for _ in range(streams):
             self._idle.put(compiled.create_infer_request())
 
-    def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
+    def run(self, image: NDArray[np.float32], outputs: Sequence[str], lap: Lap = no_lap) -> list[Tensor]:
         request = self._idle.get()
         try:
             # Shared: the tensor is only read while the request runs.
             request.start_async({self._input: image}, share_inputs=True)
             request.wait()
             # Copied: the next inference writes into the same memory.
-            return [np.array(request.get_tensor(name).data) for name in outputs]
+            results = [np.array(request.get_tensor(name).data) for name in outputs]
+            lap("infer")
+            return results
         except (RuntimeError, TypeError, ValueError) as error:  # as above
             raise EngineError(OpenVinoEngine.name, self._graph, f"inference failed: {_first_lines(error)}") from error
         finally:

@@ -9,14 +9,19 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.laps import Lap, no_lap
+
 Tensor = NDArray[Any]
 
 
 class Session(Protocol):
     """One loaded graph. `run` may be called by as many threads at once as it was opened for (`streams`)."""
 
-    def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
+    def run(self, image: NDArray[np.float32], outputs: Sequence[str], lap: Lap = no_lap) -> list[Tensor]:
         """Run the graph on one input tensor, shape as the bundle's `input` says with the batch first.
+
+        Args:
+            lap: called at the end of `infer`, and where there is a GPU of `h2d` before and of `d2h` after it.
 
         Returns the tensors named `outputs`, in that order.
 

@@ -19,6 +19,7 @@ from edge_runtime.engines.tensorrt_cuda import Buffer, CudaError, Driver, Stream
 from edge_runtime.engines.tensorrt_progress import shown
 from edge_runtime.engines.tensorrt_runtime import NoTensorRtError, Runtime
 from edge_runtime.errors import EngineError
+from edge_runtime.laps import Lap, Stage, no_lap
 
 
 class TensorRtEngine:
@@ -81,11 +82,11 @@ class TensorRtSession:
         for _ in range(streams):
             self._idle.put(_Slot(runtime, driver, engine, graph, input_name, tensors))
 
-    def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
+    def run(self, image: NDArray[np.float32], outputs: Sequence[str], lap: Lap = no_lap) -> list[Tensor]:
         slot = self._idle.get()
         try:
             self._driver.enter()
-            return slot.run(image, outputs)
+            return slot.run(image, outputs, lap)
         except CudaError as error:
             raise EngineError(NAME, self._graph, f"inference failed: {error}") from error
         finally:
@@ -116,7 +117,7 @@ class _Slot:
             self._buffers[name] = buffer
             self._context.set_tensor_address(name, buffer.address)
 
-    def run(self, image: NDArray[np.float32], outputs: Sequence[str]) -> list[Tensor]:
+    def run(self, image: NDArray[np.float32], outputs: Sequence[str], lap: Lap = no_lap) -> list[Tensor]:
         given = self._buffers[self._input]
         results = [self._buffers[name] for name in outputs if name in self._buffers and name != self._input]
         if len(results) != len(outputs):
@@ -128,13 +129,23 @@ class _Slot:
             )
         np.copyto(given.host, image, casting="same_kind")
         given.upload(self._stream)
+        self._tell(lap, "h2d")
         if not self._context.execute_async_v3(self._stream.handle):
             raise EngineError(NAME, self._graph, f"inference failed: {self._runtime.complaints}")
+        self._tell(lap, "infer")
         for result in results:
             result.download(self._stream)
         self._stream.wait()
         # Copied: the next inference writes into the same memory.
-        return [result.host.copy() for result in results]
+        copies = [result.host.copy() for result in results]
+        lap("d2h")
+        return copies
+
+    def _tell(self, lap: Lap, stage: Stage) -> None:
+        """The GPU works behind our back: a stage has ended once it has. Where nobody asks, nobody waits."""
+        if lap is not no_lap:
+            self._stream.wait()
+            lap(stage)
 
 
 def _measured(graph: Path) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from edge_runtime import engines
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.errors import BundleError
 from edge_runtime.events.evidence import Naming
+from edge_runtime.laps import Lap, no_lap
 from edge_runtime.models.heads import SCORE_HEADS
 from edge_runtime.models.preprocess import prepare
 from edge_runtime.models.taxonomy import Taxonomy
@@ -66,16 +67,19 @@ class Classifier:
         """
         return [self.answer(crop)[0] for crop in crops]
 
-    def answer(self, crop: Crop) -> tuple[Species | None, Scores]:
+    def answer(self, crop: Crop, lap: Lap = no_lap) -> tuple[Species | None, Scores]:
         """The answer for one crop as `classify` gives it, and the probabilities that it comes from.
+
+        Args:
+            lap: called at the end of `prepare`, and as `Session.run` does.
 
         Raises:
             EngineError: the inference failed.
         """
-        summed = self.probabilities(crop)
+        summed = self.probabilities(crop, lap)
         return self._answer(summed), self.taxonomy.scores(summed)
 
-    def probabilities(self, crop: Crop) -> NDArray[np.float64]:
+    def probabilities(self, crop: Crop, lap: Lap = no_lap) -> NDArray[np.float64]:
         """Probability of each label, as `Taxonomy.summed` orders them: [labels + 1], the last is "no animal".
 
         Raises:
@@ -83,8 +87,9 @@ class Classifier:
         """
         manifest = self.bundle.manifest
         tensor, _ = prepare(crop.pixels, manifest.input, manifest.preprocess)
+        lap("prepare")
         try:
-            scores = self._head(self._graph.run(tensor, manifest.output.tensors))[0]
+            scores = self._head(self._graph.run(tensor, manifest.output.tensors, lap))[0]
         except ValueError as error:
             raise self._graph.error(f"unexpected output: {error}") from error
         if len(scores) != self.taxonomy.classes:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edge_runtime import engines
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.errors import BundleError
+from edge_runtime.laps import Lap, no_lap
 from edge_runtime.models.heads import BOX_HEADS
 from edge_runtime.models.preprocess import prepare, resized_to
 from edge_runtime.values import CATEGORIES, Box, Detection, Frame
@@ -44,15 +45,19 @@ class Detector:
         """Width and height, pixels, at which the detector looks at a photo of `width` x `height`."""
         return resized_to(width, height, self.bundle.manifest.input, self.bundle.manifest.preprocess)
 
-    def detect(self, frame: Frame) -> tuple[Detection, ...]:
+    def detect(self, frame: Frame, lap: Lap = no_lap) -> tuple[Detection, ...]:
         """All detections at or above the bundle's `keep` threshold, most confident first, at most 300.
+
+        Args:
+            lap: called at the end of `prepare`, and as `Session.run` does.
 
         Raises:
             EngineError: the inference failed; the photo is *not* empty.
         """
         manifest = self.bundle.manifest
         tensor, placement = prepare(frame.pixels, manifest.input, manifest.preprocess)
-        outputs = self._graph.run(tensor, manifest.output.tensors)
+        lap("prepare")
+        outputs = self._graph.run(tensor, manifest.output.tensors, lap)
         try:
             found = self._head(outputs, width=manifest.input.width, height=manifest.input.height)
             scores = self._by_category(found.scores)

@@ -9,6 +9,7 @@ import numpy as np
 from edge_runtime import engines
 from edge_runtime.bundles.bundle import Bundle
 from edge_runtime.errors import BundleError
+from edge_runtime.laps import Lap, no_lap
 from edge_runtime.models.preprocess import prepare
 from edge_runtime.values import Crop, Embedding
 
@@ -39,12 +40,18 @@ class Embedder:
         Raises:
             EngineError: the inference failed, or gave something without a direction.
         """
-        return [self._embed_one(crop) for crop in crops]
+        return [self.embed_one(crop) for crop in crops]
 
-    def _embed_one(self, crop: Crop) -> Embedding:
+    def embed_one(self, crop: Crop, lap: Lap = no_lap) -> Embedding:
+        """As `embed`.
+
+        Args:
+            lap: called at the end of `prepare`, and as `Session.run` does.
+        """
         manifest = self.bundle.manifest
         tensor, _ = prepare(crop.pixels, manifest.input, manifest.preprocess)
-        (features,) = self._graph.run(tensor, (self._output.tensor,))
+        lap("prepare")
+        (features,) = self._graph.run(tensor, (self._output.tensor,), lap)
         if features.shape != (1, self._output.dimensions):
             raise self._graph.error(f"gives embeddings of shape {features.shape}, not (1, {self._output.dimensions})")
         vector = features[0].astype(np.float64)

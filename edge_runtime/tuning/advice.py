@@ -34,6 +34,9 @@ def advise(stage: Stage, now: Circumstances, *, card_mb_s: float) -> str:
         if now.full_decode:
             return f"{what} dominates: `decode: reduced` takes only as many pixels as the model sees"
         return f"{what} dominates: set the cameras to smaller photos, the model does not see the difference"
+    if stage in ("h2d", "d2h"):
+        way = "to" if stage == "h2d" else "from"
+        return f"copying {way} the GPU dominates: a smaller input, or a model with fewer outputs, copies less"
     return {
         "read": f"the card is read slowly, {card_mb_s:.0f} MB/s: try another reader or a faster card",
         "hash": "proving files whole and hashing them dominates: the processor is slow at SHA-256",

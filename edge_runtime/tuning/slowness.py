@@ -18,6 +18,8 @@ from edge_runtime.tuning.advice import Circumstances, advise
 from edge_runtime.values import FileStamp
 
 ROUNDS = 3
+_COPIES: tuple[Stage, ...] = ("h2d", "d2h")
+"""Where there is a GPU."""
 MakePipeline = Callable[[Journal], Pipeline]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, the steps done and the steps in all."""
@@ -71,7 +73,7 @@ def measure(
     The system's memory of the files is dropped before each round, so that reading is reading from the card.
 
     Args:
-        watch: is told the stages by what `single` makes (`TimedDetector`).
+        watch: is told the stages of what `single` makes.
         single: makes the pipeline whose stages are timed, on one thread.
         overlapped: makes the one that works as the device does.
         cpus: CPU threads that inference may keep busy.
@@ -128,14 +130,16 @@ def _summed(
     }
     sums = {stage: sum(seconds) for stage, seconds in each.items()}
     whole = sum(sums.values())
+    there = [stage for stage in STAGES if sums[stage] or stage not in _COPIES]
+    alone = sums["decode"] + sums["infer"] + sum(sums[stage] for stage in _COPIES)
     dominates = max(STAGES, key=lambda stage: sums[stage])
     megabytes = sum(stamp.size for stamp in photos) / 1e6
     return Slowness(
         photos=len(photos),
         mean_megabytes=megabytes / len(photos),
-        stages=tuple(StageTime(s, statistics.median(each[s]) * 1000, sums[s] / whole) for s in STAGES),
+        stages=tuple(StageTime(s, statistics.median(each[s]) * 1000, sums[s] / whole) for s in there),
         cpus=cpus,
-        floor_photos_per_s=cpus * len(photos) / (sums["decode"] + sums["infer"]),
+        floor_photos_per_s=cpus * len(photos) / alone,
         reached_photos_per_s=len(photos) / statistics.median(together),
         dominates=dominates,
         advice=advise(dominates, now, card_mb_s=megabytes / max(sums["read"], 1e-9)),

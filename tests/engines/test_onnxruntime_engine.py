@@ -27,6 +27,13 @@ def test_a_graph_runs_and_gives_the_outputs_that_are_named(graph: Path) -> None:
     assert output.shape == (1, 336, 8)
 
 
+def test_inference_is_told_to_whoever_asks_and_no_copies_are(graph: Path) -> None:
+    told: list[str] = []
+    session = OnnxRuntimeEngine().open(graph, input_name="images", threads=1)
+    session.run(np.zeros((1, 3, 128, 128), np.float32), ["output"], told.append)
+    assert told == ["infer"]
+
+
 def test_an_input_of_another_name_is_refused_with_both_names(graph: Path) -> None:
     with pytest.raises(EngineError, match=r"\['images'\].*'picture'"):
         OnnxRuntimeEngine().open(graph, input_name="picture", threads=1)

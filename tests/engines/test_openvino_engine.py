@@ -84,6 +84,12 @@ def test_a_result_stays_what_it_was_when_the_next_picture_is_run(graph: Path) ->
     np.testing.assert_array_equal(first, before)
 
 
+def test_inference_is_told_to_whoever_asks_and_no_copies_are(graph: Path) -> None:
+    told: list[str] = []
+    OpenVinoEngine().open(graph, input_name="images", threads=1).run(picture(), ["output"], told.append)
+    assert told == ["infer"]
+
+
 def test_16_bit_arithmetic_is_used_only_where_the_graph_was_made_for_it(graph: Path, tmp_path: Path) -> None:
     def precision(file: Path) -> str:
         session = OpenVinoEngine().open(file, input_name="images", threads=1)

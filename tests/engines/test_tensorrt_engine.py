@@ -124,6 +124,16 @@ def test_outputs_come_in_the_order_asked_for_and_only_those(graph: Path) -> None
 
 
 @needs_gpu
+def test_copies_and_inference_are_told_apart_to_whoever_asks_and_the_result_is_the_same(graph: Path) -> None:
+    session = opened(graph)
+    (image,) = tiny.pictures(1)
+    told: list[str] = []
+    (scores,) = session.run(image, ["scores"], told.append)
+    assert told == ["h2d", "infer", "d2h"]
+    np.testing.assert_array_equal(scores, session.run(image, ["scores"])[0])
+
+
+@needs_gpu
 def test_a_result_stays_what_it_was_when_the_next_picture_is_run(graph: Path) -> None:
     session = opened(graph)
     first, second = tiny.pictures(2)

@@ -76,8 +76,8 @@ def test_a_graph_that_gives_nan_is_an_error_and_not_an_empty_photo(colours: Dete
         def __getattr__(self, name: str) -> object:
             return getattr(self._graph, name)
 
-        def run(self, image: object, outputs: object) -> list[np.ndarray]:
-            (output,) = self._graph.run(image, outputs)
+        def run(self, image: object, outputs: object, lap: object) -> list[np.ndarray]:
+            (output,) = self._graph.run(image, outputs, lap)
             return [np.full_like(output, np.nan)]
 
     graph = colours._graph

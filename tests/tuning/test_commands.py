@@ -92,7 +92,8 @@ def test_why_slow_splits_the_time_and_leaves_nothing_behind(
     assert cli.main(["why-slow", "-c", str(file), "--photos", "6", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     stages = {each["stage"]: each for each in told["stages"]}
-    assert list(stages) == list(STAGES) and sum(each["share"] for each in stages.values()) == pytest.approx(1)
+    assert list(stages) == [stage for stage in STAGES if stage not in ("h2d", "d2h")]
+    assert sum(each["share"] for each in stages.values()) == pytest.approx(1)
     for always in ("read", "hash", "decode", "prepare", "infer", "boxes", "journal"):
         assert stages[always]["median_ms"] > 0, always
     assert told["dominates"] == max(stages, key=lambda name: stages[name]["share"]) and told["advice"]
