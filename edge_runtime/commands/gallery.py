@@ -196,19 +196,19 @@ def _list(arguments: argparse.Namespace, gallery: Gallery) -> int:
 
 def _rename(arguments: argparse.Namespace, gallery: Gallery) -> int:
     species = _one_species(arguments, gallery)
-    gallery.rename(species, arguments.old, arguments.new)
+    gallery.corrections.rename(species, arguments.old, arguments.new)
     return _changed(arguments, gallery, f"{species} '{arguments.old}' is now '{arguments.new}'")
 
 
 def _merge(arguments: argparse.Namespace, gallery: Gallery) -> int:
     species = _one_species(arguments, gallery)
-    gallery.merge(species, arguments.into, arguments.other)
+    gallery.corrections.merge(species, arguments.into, arguments.other)
     return _changed(arguments, gallery, f"{species} '{arguments.other}' is now '{arguments.into}' too")
 
 
 def _split(arguments: argparse.Namespace, gallery: Gallery) -> int:
     species = _one_species(arguments, gallery)
-    gallery.split(species, arguments.old, arguments.new, arguments.ids)
+    gallery.corrections.split(species, arguments.old, arguments.new, arguments.ids)
     return _changed(
         arguments, gallery, f"{species} '{arguments.new}' has {len(arguments.ids)} photos of '{arguments.old}'"
     )
@@ -216,7 +216,7 @@ def _split(arguments: argparse.Namespace, gallery: Gallery) -> int:
 
 def _remove(arguments: argparse.Namespace, gallery: Gallery) -> int:
     species = _one_species(arguments, gallery)
-    gone = gallery.remove(species, arguments.old, arguments.ids)
+    gone = gallery.corrections.remove(species, arguments.old, arguments.ids)
     return _changed(arguments, gallery, f"{species} '{arguments.old}': {gone} photos forgotten")
 
 
@@ -251,7 +251,7 @@ def _calibrate(arguments: argparse.Namespace, gallery: Gallery) -> int:
     rows: list[gallery_text.Measured] = []
     for species in gallery.species() if arguments.species is None else (arguments.species,):
         if arguments.false_accepts is not None:
-            gallery.want_false_accepts(species, arguments.false_accepts)
+            gallery.calibrations.want(species, arguments.false_accepts)
         sides = gallery.viewpoints(species)
         # What a device asks, which sees no side; and each side by itself where there are more.
         for viewpoint in (None, *(sides if len(sides) > 1 else ())):

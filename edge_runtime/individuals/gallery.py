@@ -6,30 +6,24 @@ Photos are never kept, moved or changed: a gallery knows them by their hash.
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import database
-from edge_runtime.errors import GalleryError, JournalError
-from edge_runtime.individuals import matching
-from edge_runtime.individuals.open_set import Calibration
+from edge_runtime.errors import GalleryError
+from edge_runtime.individuals import matching, names
+from edge_runtime.individuals.calibrations import Calibrations
+from edge_runtime.individuals.corrections import Corrections
+from edge_runtime.individuals.gallery_file import GalleryFile
 from edge_runtime.individuals.records import Annotation, Enrolled, Group, Known, MadeBy, Shown
-from edge_runtime.individuals.schema import MIGRATIONS
 from edge_runtime.values import Box
 
 FILE_NAME = "gallery.sqlite"
 """Beside the journal."""
-MAX_NAME = 40
-"""Letters of a name, as of a camera's: it travels to the station. Of a species too."""
-ALL = "*"
-"""In the table of calibrations: of all viewpoints together."""
 _DIGITS = 4
 """Of a box: the same photo read again must give the same box."""
 _NAMED = 5
@@ -47,30 +41,24 @@ class Gallery:
     """
 
     def __init__(self, file: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self.file = file
-        self._clock = clock
-        try:
-            self._connection = database.open_database(file, MIGRATIONS)
-        except JournalError as error:
-            raise GalleryError(file, error.problem, hint=error.hint) from error
-        with self._reading():
-            self._connection.execute("SELECT revision FROM gallery").fetchone()
+        self.file, self._clock = file, clock
+        self._file = GalleryFile(file)
+        self._connection = self._file.connection
+        self.corrections = Corrections(self._file, clock=clock)
+        self.calibrations = Calibrations(self._file)
 
     def close(self) -> None:
-        self._connection.close()
+        self._file.close()
 
     @property
     def revision(self) -> int:
         """Goes up with every change, whoever makes it."""
-        with self._reading():
-            return int(self._connection.execute("SELECT revision FROM gallery").fetchone()[0])
+        return self._file.revision
 
     @property
     def made_by(self) -> MadeBy | None:
         """The embedder of everything in here; None where nothing is."""
-        with self._reading():
-            row = self._connection.execute("SELECT embedder, dimensions FROM gallery").fetchone()
-        return None if row["embedder"] is None else MadeBy(row["embedder"], row["dimensions"])
+        return self._file.made_by
 
     def check(self, embedder: MadeBy) -> None:
         """That what `embedder` makes can be compared with what is in here.
@@ -78,27 +66,20 @@ class Gallery:
         Raises:
             GalleryError: it cannot.
         """
-        here = self.made_by
-        if here is not None and here != embedder:
-            raise GalleryError(
-                self.file,
-                f"its embeddings were made by {here.title} with {here.dimensions} dimensions, not by {embedder.title} "
-                f"with {embedder.dimensions}: they cannot be compared",
-                hint="name that embedder, or enrol the photos into a new gallery",
-            )
+        self._file.check(embedder)
 
     # -- what is in it
 
     def species(self) -> tuple[str, ...]:
         """The species with known animals, by name."""
-        with self._reading():
+        with self._file.reading():
             return tuple(
                 row[0] for row in self._connection.execute("SELECT DISTINCT species FROM individual ORDER BY 1")
             )
 
     def viewpoints(self, species: str) -> tuple[str, ...]:
         """Those that a species' annotations have; `("",)` where nobody ever said one."""
-        with self._reading():
+        with self._file.reading():
             rows = self._connection.execute(
                 "SELECT DISTINCT viewpoint FROM annotation JOIN individual ON individual.id = individual_id "
                 "WHERE species = ? ORDER BY 1",
@@ -108,7 +89,7 @@ class Gallery:
 
     def individuals(self, species: str | None = None) -> tuple[Known, ...]:
         """The known animals, by species and name."""
-        with self._reading():
+        with self._file.reading():
             rows = self._connection.execute(
                 "SELECT species, name, COUNT(*) AS annotations, GROUP_CONCAT(DISTINCT viewpoint) AS viewpoints, "
                 "individual.added_s FROM individual JOIN annotation ON individual.id = individual_id "
@@ -127,7 +108,7 @@ class Gallery:
 
     def rows(self, species: str | None = None, name: str | None = None) -> Iterator[tuple[Annotation, bytes]]:
         """The annotations with their vectors as they are stored, oldest first."""
-        with self._reading():
+        with self._file.reading():
             rows = self._connection.execute(
                 "SELECT annotation.*, species, name FROM annotation JOIN individual ON individual.id = individual_id "
                 "WHERE (:species IS NULL OR species = :species) AND (:name IS NULL OR name = :name) "
@@ -156,7 +137,7 @@ class Gallery:
             "" if viewpoint is None else " AND viewpoint = :viewpoint"
         )
         asked = {"species": species, "viewpoint": viewpoint}
-        with self._reading(), database.snapshot(self._connection):
+        with self._file.reading(), database.snapshot(self._connection):
             made = self._connection.execute("SELECT revision, dimensions FROM gallery").fetchone()
             count = int(self._connection.execute(f"SELECT COUNT(*) {where}", asked).fetchone()[0])
             if not count:
@@ -185,8 +166,8 @@ class Gallery:
         added = known = 0
         conflicts: list[str] = []
         changed: set[str] = set()
-        with self._changing(changed):
-            self._claim(embedder)
+        with self._file.changing(changed):
+            self._file.claim(embedder)
             for one in shown:
                 ours = self._whose(one)
                 if ours is None:
@@ -206,125 +187,6 @@ class Gallery:
                 )
         return Enrolled(added, known, tuple(conflicts))
 
-    def rename(self, species: str, old: str, new: str) -> None:
-        """Call an animal otherwise.
-
-        Raises:
-            GalleryError: nobody has the old name, or somebody the new one.
-        """
-        self._check_name(new, "name")
-        with self._changing(species):
-            number = self._individual(species, old)
-            if self._find(species, new) is not None:
-                raise GalleryError(
-                    self.file, f"{species} '{new}' is known already", hint="if they are the same animal, merge them"
-                )
-            self._connection.execute("UPDATE individual SET name = ? WHERE id = ?", (new, number))
-
-    def merge(self, species: str, into: str, other: str) -> None:
-        """Two names turned out to be one animal: `other` becomes `into`.
-
-        Raises:
-            GalleryError: nobody has one of the names, both are the same, or one photo shows both.
-        """
-        with self._changing(species):
-            kept, gone = self._individual(species, into), self._individual(species, other)
-            if kept == gone:
-                raise GalleryError(self.file, f"{species} '{into}' cannot be merged with itself")
-            both = self._connection.execute(
-                "SELECT file FROM annotation WHERE individual_id = ? "
-                "AND sha256 IN (SELECT sha256 FROM annotation WHERE individual_id = ?)",
-                (kept, gone),
-            ).fetchone()
-            if both is not None:
-                raise GalleryError(
-                    self.file,
-                    f"{both['file']} shows {species} '{into}' and '{other}' side by side: they are two",
-                    hint="remove the annotation that is wrong, then merge",
-                )
-            self._connection.execute("UPDATE annotation SET individual_id = ? WHERE individual_id = ?", (kept, gone))
-            self._connection.execute(
-                "UPDATE individual SET added_s = MIN(added_s, (SELECT added_s FROM individual WHERE id = ?)) "
-                "WHERE id = ?",
-                (gone, kept),
-            )
-            self._connection.execute("DELETE FROM individual WHERE id = ?", (gone,))
-
-    def split(self, species: str, name: str, new: str, annotations: Collection[int]) -> None:
-        """One name turned out to be two animals: these annotations (by id) become `new`.
-
-        Raises:
-            GalleryError: nobody has the name, somebody has the new one, an annotation is not of this animal, or none
-                or all of them were named.
-        """
-        self._check_name(new, "name")
-        with self._changing(species):
-            number = self._individual(species, name)
-            if self._find(species, new) is not None:
-                raise GalleryError(self.file, f"{species} '{new}' is known already", hint="choose another name")
-            mine = self._own_annotations(species, name, number, annotations)
-            if not annotations or len(mine) == len(set(annotations)):
-                raise GalleryError(
-                    self.file, f"{species} '{name}': name some of its annotations, not none or all", hint="or rename it"
-                )
-            made = self._connection.execute(
-                "INSERT INTO individual (species, name, added_s) VALUES (?, ?, ?)", (species, new, int(self._clock()))
-            ).lastrowid
-            self._connection.executemany(
-                "UPDATE annotation SET individual_id = ? WHERE id = ?", [(made, one) for one in annotations]
-            )
-
-    def remove(self, species: str, name: str, annotations: Collection[int] | None = None) -> int:
-        """Forget an animal, or only these annotations of it (by id); with the last of them it is forgotten too.
-
-        Returns how many annotations went.
-
-        Raises:
-            GalleryError: nobody has the name, or an annotation is not of this animal.
-        """
-        with self._changing(species):
-            number = self._individual(species, name)
-            gone = self._own_annotations(species, name, number, annotations or ())
-            if annotations is not None:
-                gone = set(annotations)
-            self._connection.executemany("DELETE FROM annotation WHERE id = ?", [(one,) for one in gone])
-            self._connection.execute(
-                "DELETE FROM individual WHERE id = ? AND NOT EXISTS (SELECT 1 FROM annotation WHERE individual_id = ?)",
-                (number, number),
-            )
-        return len(gone)
-
-    # -- what was measured on it
-
-    def calibration(self, species: str, viewpoint: str | None) -> Calibration | None:
-        """What was measured since the last change to the species; None where nothing was."""
-        with self._reading():
-            row = self._connection.execute(
-                "SELECT body FROM calibration WHERE species = ? AND viewpoint = ?", (species, _key(viewpoint))
-            ).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=Calibration)
-
-    def keep_calibration(self, group: Group, calibration: Calibration) -> None:
-        """Remember what was measured on `group`, unless the gallery has changed since it was read."""
-        with self._writing():
-            now = self._connection.execute("SELECT revision FROM gallery").fetchone()[0]
-            if now == group.revision:
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO calibration VALUES (?, ?, ?)",
-                    (group.species, _key(group.viewpoint), msgspec.json.encode(calibration).decode()),
-                )
-
-    def false_accepts(self, species: str) -> float | None:
-        """The rate that the user wants for a species; None where nothing was said."""
-        with self._reading():
-            row = self._connection.execute("SELECT rate FROM false_accepts WHERE species = ?", (species,)).fetchone()
-        return None if row is None else float(row[0])
-
-    def want_false_accepts(self, species: str, rate: float) -> None:
-        """From now on the threshold of a species is measured for this rate."""
-        with self._changing(species):
-            self._connection.execute("INSERT OR REPLACE INTO false_accepts VALUES (?, ?)", (species, rate))
-
     # -- inside
 
     def _whose(self, one: Shown) -> tuple[str, str] | None:
@@ -338,8 +200,8 @@ class Gallery:
         return None if row is None else (row["species"], row["name"])
 
     def _enrol_one(self, one: Shown, dimensions: int) -> None:
-        self._check_name(one.species, "species")
-        self._check_name(one.name, "name")
+        names.check(self._file, one.species, "species")
+        names.check(self._file, one.name, "name")
         if one.viewpoint and not one.viewpoint.isalnum():
             raise GalleryError(self.file, f"{one.viewpoint!r} is no viewpoint", hint="left, right ... in letters")
         now = int(self._clock()) if one.added_s is None else one.added_s
@@ -350,7 +212,7 @@ class Gallery:
             "INSERT INTO annotation (individual_id, viewpoint, vector, sha256, file, x1, y1, x2, y2, added_s) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                self._individual(one.species, one.name),
+                names.bearer(self._file, one.species, one.name),
                 one.viewpoint,
                 self._stored_vector(one, dimensions),
                 one.sha256,
@@ -376,80 +238,6 @@ class Gallery:
             )
         return vector
 
-    def _claim(self, embedder: MadeBy) -> None:
-        self.check(embedder)
-        self._connection.execute(
-            "UPDATE gallery SET embedder = ?, dimensions = ?", (embedder.title, embedder.dimensions)
-        )
-
-    def _find(self, species: str, name: str) -> int | None:
-        row = self._connection.execute(
-            "SELECT id FROM individual WHERE species = ? AND name = ?", (species, name)
-        ).fetchone()
-        return None if row is None else int(row[0])
-
-    def _individual(self, species: str, name: str) -> int:
-        number = self._find(species, name)
-        if number is None:
-            raise GalleryError(self.file, f"knows no {species} '{name}'", hint="`gallery list` names all")
-        return number
-
-    def _own_annotations(self, species: str, name: str, number: int, asked: Iterable[int]) -> set[int]:
-        """All of an animal's, after checking that `asked` are among them."""
-        rows = self._connection.execute("SELECT id FROM annotation WHERE individual_id = ?", (number,))
-        mine = {int(row[0]) for row in rows}
-        strange = sorted(set(asked) - mine)
-        if strange:
-            raise GalleryError(
-                self.file,
-                f"{species} '{name}' has no annotation {', '.join(map(str, strange))}",
-                hint="`gallery list --annotations` names all",
-            )
-        return mine
-
-    def _check_name(self, name: str, what: str) -> None:
-        if not name or name != name.strip() or len(name) > MAX_NAME or not name.isprintable():
-            raise GalleryError(
-                self.file, f"{name!r} is no {what}", hint=f"1 to {MAX_NAME} letters, no space at the ends"
-            )
-
-    @contextmanager
-    def _changing(self, species: str | set[str]) -> Iterator[None]:
-        """A transaction that changes the annotations of a species, or of those that the set has at the end of it."""
-        with self._writing():
-            yield
-            changed = {species} if isinstance(species, str) else species
-            if changed:
-                self._connection.execute("UPDATE gallery SET revision = revision + 1")
-                self._connection.executemany("DELETE FROM calibration WHERE species = ?", [(one,) for one in changed])
-            # Nothing left to compare with: the next embedder may be another one.
-            self._connection.execute(
-                "UPDATE gallery SET embedder = NULL, dimensions = NULL WHERE NOT EXISTS (SELECT 1 FROM annotation)"
-            )
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            with database.transaction(self._connection):
-                yield
-        except sqlite3.Error as error:
-            hint = "is the disk full or read-only?" if isinstance(error, sqlite3.OperationalError) else _DAMAGED
-            raise GalleryError(self.file, f"cannot be written: {error}", hint=hint) from error
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise GalleryError(self.file, f"cannot be read: {error}", hint=_DAMAGED) from error
-
-
-_DAMAGED = "it is damaged: take it from a copy or an export"
-
 
 def _rounded(box: Box) -> tuple[float, ...]:
     return tuple(round(side, _DIGITS) for side in (box.x1, box.y1, box.x2, box.y2))
-
-
-def _key(viewpoint: str | None) -> str:
-    return ALL if viewpoint is None else viewpoint

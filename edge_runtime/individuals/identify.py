@@ -110,10 +110,10 @@ class Identifier:
 
 def calibrated(gallery: Gallery, group: Group, *, threads: int) -> Calibration | None:
     """What was measured on `group`; measured now, and kept, where nothing was since it changed."""
-    kept = gallery.calibration(group.species, group.viewpoint)
+    kept = gallery.calibrations.of(group.species, group.viewpoint)
     if kept is not None:
         return kept
-    wanted = gallery.false_accepts(group.species) or open_set.FALSE_ACCEPTS
+    wanted = gallery.calibrations.wanted(group.species) or open_set.FALSE_ACCEPTS
     made = open_set.calibrate(group.matrix, group.individuals, threads=threads, wanted=wanted)
     if made is None:
         log.warning(
@@ -123,7 +123,7 @@ def calibrated(gallery: Gallery, group: Group, *, threads: int) -> Calibration |
             open_set.UNCALIBRATED,
         )
     else:
-        gallery.keep_calibration(group, made)
+        gallery.calibrations.keep(group, made)
     return made
 
 

@@ -63,8 +63,8 @@ def test_two_galleries_come_together(gallery: Gallery, exported: Path, tmp_path:
 def test_conflicts_are_named_and_nothing_is_imported_unless_ours_are_to_be_kept(
     gallery: Gallery, exported: Path
 ) -> None:
-    gallery.rename("leopard", "L0", "Nala")
-    gallery.remove("leopard", "L1")
+    gallery.corrections.rename("leopard", "L0", "Nala")
+    gallery.corrections.remove("leopard", "L1")
     before = contents(gallery)
     with pytest.raises(GalleryError, match="is leopard 'Nala' here, not leopard 'L0'"):
         exchange.read(gallery, exported)

@@ -89,7 +89,7 @@ def test_embeddings_of_another_embedder_are_refused(gallery: Gallery, other: Mad
 
 def test_an_empty_gallery_takes_any_embedder(gallery: Gallery) -> None:
     some(gallery)
-    assert gallery.remove("leopard", "F1") == 3 and gallery.remove("leopard", "F2") == 2
+    assert gallery.corrections.remove("leopard", "F1") == 3 and gallery.corrections.remove("leopard", "F2") == 2
     assert gallery.made_by is None and gallery.individuals() == ()
     gallery.enrol([shown("F1", [1], "a.jpg")], other := MadeBy("another 1 (ffff)", 24))
     assert gallery.made_by == other
@@ -109,7 +109,7 @@ def test_a_name_that_is_none_is_refused(gallery: Gallery, name: str) -> None:
     with pytest.raises(GalleryError, match="is no name"):
         gallery.enrol([shown(name, [1], "z.jpg")], MADE_BY)
     with pytest.raises(GalleryError, match="is no name"):
-        gallery.rename("leopard", "F1", name)
+        gallery.corrections.rename("leopard", "F1", name)
     assert set(named(gallery)) == {"F1", "F2"}
 
 
@@ -117,47 +117,47 @@ def test_names_are_unique_within_a_species_only(gallery: Gallery) -> None:
     gallery.enrol([shown("F1", [1], "a.jpg"), shown("F1", [1], "b.jpg", species="jaguar")], MADE_BY)
     assert [(one.species, one.name) for one in gallery.individuals()] == [("jaguar", "F1"), ("leopard", "F1")]
     with pytest.raises(GalleryError, match="knows no lion 'F1'"):
-        gallery.rename("lion", "F1", "F2")
+        gallery.corrections.rename("lion", "F1", "F2")
 
 
 def test_renaming_there_and_back_changes_nothing(gallery: Gallery) -> None:
     some(gallery)
     before = everything(gallery)
-    gallery.rename("leopard", "F1", "Nala")
+    gallery.corrections.rename("leopard", "F1", "Nala")
     assert set(named(gallery)) == {"Nala", "F2"}
     with pytest.raises(GalleryError, match=r"'F2' is known already .*merge"):
-        gallery.rename("leopard", "Nala", "F2")
-    gallery.rename("leopard", "Nala", "F1")
+        gallery.corrections.rename("leopard", "Nala", "F2")
+    gallery.corrections.rename("leopard", "Nala", "F1")
     assert everything(gallery) == before
 
 
 def test_splitting_undoes_a_merge(gallery: Gallery) -> None:
     some(gallery)
     before, gone = everything(gallery), ids(gallery, "F2")
-    gallery.merge("leopard", "F1", "F2")
+    gallery.corrections.merge("leopard", "F1", "F2")
     assert list(named(gallery)) == ["F1"] and len(ids(gallery, "F1")) == 5
-    gallery.split("leopard", "F1", "F2", gone)
+    gallery.corrections.split("leopard", "F1", "F2", gone)
     assert everything(gallery) == before
 
 
 def test_animals_that_one_photo_shows_side_by_side_are_not_merged(gallery: Gallery) -> None:
     gallery.enrol([shown("F1", [1], "a.jpg"), shown("F2", [1], "a.jpg", box=Box(0.7, 0.1, 0.9, 0.5))], MADE_BY)
     with pytest.raises(GalleryError, match=r"a\.jpg shows leopard 'F1' and 'F2' side by side"):
-        gallery.merge("leopard", "F1", "F2")
+        gallery.corrections.merge("leopard", "F1", "F2")
 
 
 def test_what_cannot_be_merged_split_or_removed_is_said_and_nothing_changes(gallery: Gallery) -> None:
     some(gallery)
     before, mine, others = everything(gallery), ids(gallery, "F1"), ids(gallery, "F2")
     for change, says in [
-        (lambda: gallery.merge("leopard", "F1", "F1"), "with itself"),
-        (lambda: gallery.merge("leopard", "F1", "F9"), "knows no leopard 'F9'"),
-        (lambda: gallery.split("leopard", "F1", "F3", mine), "not none or all"),
-        (lambda: gallery.split("leopard", "F1", "F3", []), "not none or all"),
-        (lambda: gallery.split("leopard", "F1", "F2", mine[:1]), "known already"),
-        (lambda: gallery.split("leopard", "F1", "F3", [mine[0], *others]), "has no annotation"),
-        (lambda: gallery.remove("leopard", "F1", [999]), "has no annotation 999"),
-        (lambda: gallery.remove("leopard", "F9"), "knows no leopard 'F9'"),
+        (lambda: gallery.corrections.merge("leopard", "F1", "F1"), "with itself"),
+        (lambda: gallery.corrections.merge("leopard", "F1", "F9"), "knows no leopard 'F9'"),
+        (lambda: gallery.corrections.split("leopard", "F1", "F3", mine), "not none or all"),
+        (lambda: gallery.corrections.split("leopard", "F1", "F3", []), "not none or all"),
+        (lambda: gallery.corrections.split("leopard", "F1", "F2", mine[:1]), "known already"),
+        (lambda: gallery.corrections.split("leopard", "F1", "F3", [mine[0], *others]), "has no annotation"),
+        (lambda: gallery.corrections.remove("leopard", "F1", [999]), "has no annotation 999"),
+        (lambda: gallery.corrections.remove("leopard", "F9"), "knows no leopard 'F9'"),
     ]:
         with pytest.raises(GalleryError, match=says):
             change()
@@ -167,8 +167,8 @@ def test_what_cannot_be_merged_split_or_removed_is_said_and_nothing_changes(gall
 def test_an_animal_goes_with_its_last_annotation(gallery: Gallery) -> None:
     some(gallery)
     first, second = ids(gallery, "F2")
-    assert gallery.remove("leopard", "F2", [first]) == 1 and ids(gallery, "F2") == [second]
-    assert gallery.remove("leopard", "F2", [second]) == 1 and set(named(gallery)) == {"F1"}
+    assert gallery.corrections.remove("leopard", "F2", [first]) == 1 and ids(gallery, "F2") == [second]
+    assert gallery.corrections.remove("leopard", "F2", [second]) == 1 and set(named(gallery)) == {"F1"}
 
 
 def test_a_change_that_ends_half_way_leaves_nothing(gallery: Gallery) -> None:

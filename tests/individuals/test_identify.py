@@ -92,10 +92,10 @@ def test_what_others_change_is_seen_at_once(filled: Gallery, tmp_path: Path) -> 
     crops = leopards(1)[4]
     assert identifier.identify("leopard", crops) == Individual("L4", pytest.approx(1, abs=0.1))
     other = open_gallery(tmp_path)
-    other.rename("leopard", "L4", "Nala")
+    other.corrections.rename("leopard", "L4", "Nala")
     renamed = identifier.identify("leopard", crops)
     assert renamed is not None and renamed.name == "Nala"
-    other.remove("leopard", "Nala")
+    other.corrections.remove("leopard", "Nala")
     gone = identifier.identify("leopard", crops)
     assert gone is not None and gone.name is None
     other.close()
@@ -105,9 +105,9 @@ def test_a_calibration_is_measured_once_and_again_after_a_change(filled: Gallery
     asked = leopards(1)[0]
     first = Identifier(filled, MADE_BY, threads=1).look("leopard", asked)
     assert first is not None and first.calibration is not None
-    assert filled.calibration("leopard", None) == first.calibration
-    filled.merge("leopard", "L0", "L1")
-    assert filled.calibration("leopard", None) is None
+    assert filled.calibrations.of("leopard", None) == first.calibration
+    filled.corrections.merge("leopard", "L0", "L1")
+    assert filled.calibrations.of("leopard", None) is None
     second = Identifier(filled, MADE_BY, threads=1).look("leopard", asked)
     assert second is not None and second.calibration is not None and second.calibration.animals == 29
 
@@ -117,18 +117,18 @@ def test_a_calibration_of_what_has_changed_meanwhile_is_not_kept(filled: Gallery
     assert group is not None
     made = open_set.calibrate(group.matrix, group.individuals, threads=1)
     assert made is not None
-    filled.remove("leopard", "L3")
-    filled.keep_calibration(group, made)
-    assert filled.calibration("leopard", None) is None
+    filled.corrections.remove("leopard", "L3")
+    filled.calibrations.keep(group, made)
+    assert filled.calibrations.of("leopard", None) is None
 
 
 def test_the_users_rate_of_false_accepts_outlives_changes(filled: Gallery) -> None:
     asked = leopards(1)[0]
-    filled.want_false_accepts("leopard", 0.3)
-    filled.rename("leopard", "L0", "Nala")
+    filled.calibrations.want("leopard", 0.3)
+    filled.corrections.rename("leopard", "L0", "Nala")
     loose = Identifier(filled, MADE_BY, threads=1).look("leopard", asked)
     assert loose is not None and loose.calibration is not None and loose.calibration.wanted == 0.3
-    filled.want_false_accepts("leopard", 0.05)
+    filled.calibrations.want("leopard", 0.05)
     strict = Identifier(filled, MADE_BY, threads=1).look("leopard", asked)
     assert strict is not None and strict.threshold > loose.threshold
 
