@@ -6,6 +6,7 @@ import argparse
 import io
 import logging
 import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,8 @@ def run(
         sys.stdout.flush()
         return code
     except BrokenPipeError:
+        if not _nobody_reads():
+            raise
         # What is still in the buffer must not fail once more when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOBODY_READS
@@ -70,6 +73,16 @@ def run(
     except KeyboardInterrupt:
         print(f"{program}: {interrupted}", file=sys.stderr)
         return INTERRUPTED
+
+
+def _nobody_reads() -> bool:
+    """Whether it is standard output whose reader left, and not some other pipe's: a child's, a socket.
+
+    The system is asked, because flushing proves nothing: a failed write may have left nothing in the buffer.
+    """
+    asked = select.poll()
+    asked.register(sys.stdout, 0)  # These two are told unasked.
+    return any(happened & (select.POLLERR | select.POLLHUP) for _, happened in asked.poll(0))
 
 
 @contextmanager
