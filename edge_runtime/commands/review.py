@@ -119,6 +119,7 @@ def _import(arguments: argparse.Namespace) -> int:
             data=Path(config.data),
             new_names=arguments.new_class,
             partial=arguments.partial,
+            every=arguments.verbose,
         )
         with journal.transaction():
             given = journal.answers.give(checked.answers, source=arguments.answers.name, now_s=int(time.time()))

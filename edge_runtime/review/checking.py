@@ -41,7 +41,13 @@ def known_names(journal: Journal) -> tuple[str, ...]:
 
 
 def check(
-    file: Path, journal: Journal, *, data: Path, new_names: Collection[str] = (), partial: bool = False
+    file: Path,
+    journal: Journal,
+    *,
+    data: Path,
+    new_names: Collection[str] = (),
+    partial: bool = False,
+    every: bool = False,
 ) -> Checked:
     """The answers of a sheet.
 
@@ -52,6 +58,7 @@ def check(
         data: the device's data folder.
         new_names: may be said too.
         partial: the rest will be answered later.
+        every: name the lines of all rows that nobody answered, not only the first one and how many.
 
     Raises:
         SheetError: what is wrong, all of it; nothing can be taken.
@@ -62,7 +69,7 @@ def check(
     for row in rows:
         taken.take(row)
     if not partial:
-        taken.problems += _unanswered(rows, taken, journal)
+        taken.problems += _unanswered(rows, taken, journal, every=every)
     missing = _missing(data, about.kind, taken, journal)
     if missing and not partial:
         taken.problems.append(_tell_missing(missing))
@@ -120,8 +127,9 @@ class _Taken:
             )
 
 
-def _unanswered(rows: Collection[Row], taken: _Taken, journal: Journal) -> list[SheetProblem]:
-    problems = []
+def _unanswered(rows: Collection[Row], taken: _Taken, journal: Journal, *, every: bool) -> list[SheetProblem]:
+    problems: list[SheetProblem] = []
+    lines: list[int] = []
     for row in rows:
         if row.species:
             continue
@@ -129,8 +137,20 @@ def _unanswered(rows: Collection[Row], taken: _Taken, journal: Journal) -> list[
         if isinstance(picture, SheetProblem):
             problems.append(picture)
         elif picture not in taken.answers and journal.answers.of(picture) is None:
-            problems.append(SheetProblem(row.line, SPECIES, "selected, and not answered; or say --partial"))
-    return problems
+            lines.append(row.line)
+    return problems + ([_tell_unanswered(lines, every=every)] if lines else [])
+
+
+def _tell_unanswered(lines: list[int], *, every: bool) -> SheetProblem:
+    # One problem, however many rows: a sheet that is half done has hundreds, and they hid what else is wrong with it.
+    first, *rest = lines
+    if not rest:
+        also = ""
+    elif every:
+        also = f", like line{'s' if rest[1:] else ''} {', '.join(map(str, rest))}"
+    else:
+        also = f", like {len(rest)} more below it (--verbose names the lines)"
+    return SheetProblem(first, SPECIES, f"selected, and not answered{also}; or say --partial")
 
 
 def _missing(data: Path, kind: Kind | None, taken: _Taken, journal: Journal) -> list[str]:

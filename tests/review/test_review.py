@@ -238,6 +238,25 @@ def test_all_that_is_wrong_with_a_sheet_is_told_with_line_and_column_and_nothing
     assert ranger.results() == before and ranger.table("answer") == []
 
 
+def test_rows_that_nobody_answered_are_one_line_however_many_and_hide_nothing_else(ranger: Ranger) -> None:
+    for number in range(30):
+        ranger.bench.shoot(f"{number}.JPG", BETWEEN, seconds=number * 600)
+    ranger.read()
+    lines = [{"File": f"{number}.JPG", "RelativePath": "", "Selected": "True", "Species": ""} for number in range(30)]
+    lines[-1]["Species"] = "Lynks"
+    sheet = ranger.sheet(lines)
+    wrong = f"  {sheet}:31: Species: 'Lynks' is no class here; did you mean 'lynx'?"
+    unanswered = f"  {sheet}:2: Species: selected, and not answered, like "
+    assert ranger.say("review", "import", sheet, code=1).splitlines()[1:] == [
+        unanswered + "28 more below it (--verbose names the lines); or say --partial",
+        wrong,
+    ]
+    assert ranger.say("review", "import", sheet, "--verbose", code=1).splitlines()[-2:] == [
+        unanswered + f"lines {', '.join(map(str, range(3, 31)))}; or say --partial",
+        wrong,
+    ]
+
+
 def test_photos_that_were_asked_about_and_are_missing_are_an_error_unless_the_rest_comes_later(ranger: Ranger) -> None:
     fill(ranger)
     ranger.read()
