@@ -37,26 +37,26 @@ system-deps:     ## as root, Debian: mosquitto and chromium, which some tests us
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto chromium >/dev/null
 
 bench-memory: setup   ## memory of the daemon over 1,000 photos
-	$(BIN)/python -m benchmarks.memory --detector "$(DETECTOR)"
+	$(BIN)/python -m benchmarks.bars.memory --detector "$(DETECTOR)"
 
 bench-card: setup     ## a card beside the floor of decoding and inference alone; memory over 10,000 photos; BENCH='--json'
-	$(BIN)/python -m benchmarks.card $(BENCH)
+	$(BIN)/python -m benchmarks.bars.card $(BENCH)
 
 bench-peers: workstation-env   ## the same graph and photos beside sparrow-engine, ultralytics and megadetector; BENCH='--runs 7'
 	$(BIN)/python -m benchmarks.peers $(BENCH)
 
 bench-growth: setup   ## what a full journal and a known card cost; the first result, promptness, idleness
-	$(BIN)/python -m benchmarks.growth $(BENCH)
-	$(BIN)/python -m benchmarks.daemon_bars $(BENCH)
+	$(BIN)/python -m benchmarks.bars.growth $(BENCH)
+	$(BIN)/python -m benchmarks.bars.daemon $(BENCH)
 
 bench-prefilter: setup   ## what `prefilter: burst` passes over, loses by size and saves
-	$(BIN)/python -m benchmarks.prefilter --detector "$(DETECTOR)" $(BENCH)
+	$(BIN)/python -m benchmarks.bars.prefilter --detector "$(DETECTOR)" $(BENCH)
 
 bench-search: setup   ## 100,000 embeddings searched exactly, beside faiss's flat index
-	$(BIN)/python -m benchmarks.search $(BENCH)
+	$(BIN)/python -m benchmarks.bars.search $(BENCH)
 
 bench-reports: setup   ## every report over 1,000,000 photos: time, and whether memory grows
-	$(BIN)/python -m benchmarks.reports $(BENCH)
+	$(BIN)/python -m benchmarks.bars.reports $(BENCH)
 
 eval-default: setup $(if $(wildcard $(YOLOX)),$(IMPORTED))   ## the default detector beside YOLOX-nano on the photos in ASSETS; EVAL='--strict --json'
 	@for file in "$(ASSETS)/truth/manifest.json" "$(ASSETS)/training/manifest.jsonl" "$(YOLOX)"; do \
@@ -70,7 +70,7 @@ export-matrix: workstation-env   ## TensorRT's own parser and builder on every f
 	$(BIN)/python -m tests.export_tools.matrix $(MATRIX)
 
 clean:           ## remove what the targets above made
-	rm -rf $(VENV) .venv-megadetector tryout-data results
+	rm -rf $(VENV) .venv-megadetector tryout-data
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="of each, in turn, after one uncounted")
     parser.add_argument("--networks", type=_names(NETWORKS), default=tuple(NETWORKS), metavar="A,B")
     parser.add_argument("--peers", type=_names(PEERS), default=PEERS, metavar="A,B")
-    parser.add_argument("--work", type=Path, default=ROOT / "results" / "peers", metavar="DIR", help="is kept")
+    parser.add_argument("--work", type=Path, default=ROOT / "tryout-data" / "peers", metavar="DIR", help="is kept")
     parser.add_argument("--options", default="", metavar="TEXT", help="more options for our own command")
     parser.add_argument("--json", action="store_true")
     return parser

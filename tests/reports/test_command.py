@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import reports as maker
+from benchmarks.bars import reports as maker
 from edge_runtime import cli, settings
 from edge_runtime.errors import JournalError
 from edge_runtime.journal import journal as journals

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import decoding
+from benchmarks.bars import decoding
 from edge_runtime.models.loading import load_classifier, load_detector
 from export_tools.accuracy import photos
 

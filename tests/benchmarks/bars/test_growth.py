@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bars, growth, known_card
-from benchmarks.bars import Bar
+from benchmarks.bars import bar, growth, known_card
+from benchmarks.bars.bar import Bar
 from edge_runtime.journal.journal import Journal
 from edge_runtime.rescan import Rescan
 
@@ -14,10 +14,10 @@ from edge_runtime.rescan import Rescan
 def test_a_broken_bar_is_said_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     kept, broken = Bar("a", 1.0, 1.1, "x", ""), Bar("b", 1.2, 1.1, "x", "")
     only_told = Bar("c", 99.0, None, "x", "")
-    assert bars.show([kept, only_told], as_json=False, load=0.0) == 0
-    assert bars.show([kept, broken], as_json=False, load=0.0) == 1
+    assert bar.show([kept, only_told], as_json=False, load=0.0) == 0
+    assert bar.show([kept, broken], as_json=False, load=0.0) == 1
     assert "BROKEN" in capsys.readouterr().out.splitlines()[-2]
-    assert bars.show([kept, broken], as_json=True, load=0.0) == 1
+    assert bar.show([kept, broken], as_json=True, load=0.0) == 1
     told = json.loads(capsys.readouterr().out)
     assert [bar["kept"] for bar in told["bars"]] == [True, False] and told["kept"] is False
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import search
-from benchmarks.search import QUERIES
+from benchmarks.bars import search
+from benchmarks.bars.search import QUERIES
 from edge_runtime.individuals import matching
 from edge_runtime.individuals.gallery import Gallery
 

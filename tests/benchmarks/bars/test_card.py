@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import card
+from benchmarks.bars import card
 from tests import colour_detector
 
 

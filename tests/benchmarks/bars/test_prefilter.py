@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import prefilter
-from benchmarks.prefilter import Shot
+from benchmarks.bars import prefilter
+from benchmarks.bars.prefilter import Shot
 from edge_runtime.models.loading import load_detector
 from tests.colour_detector import photo
 

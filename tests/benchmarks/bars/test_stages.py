@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import stages
+from benchmarks.bars import stages
 from edge_runtime.models.loading import load_detector
 from tests import colour_detector
 

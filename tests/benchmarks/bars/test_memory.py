@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.memory import _another
+from benchmarks.bars.memory import _another
 from edge_runtime.intake import completeness, identity
 from tests.colour_detector import photo
 
