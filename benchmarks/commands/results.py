@@ -1,0 +1,44 @@
+"""`edge-bench results validate`: whether files are result documents that can be trusted to be what was measured."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.document import reading
+
+
+def add(commands: Any) -> None:
+    """Put the command in."""
+    parser = commands.add_parser("results", help="check result documents")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    validate = actions.add_parser(
+        "validate",
+        help="check files or folders of result documents",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="exit codes: 0 all are good; 1 some are not; 2 there are none\nexample:\n  edge-bench results validate results/",
+    )
+    validate.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="files, or folders of them")
+    validate.add_argument("--json", action="store_true")
+    validate.add_argument("-v", "--verbose", action="store_true")
+    validate.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check and tell; returns the exit code."""
+    good, problems = reading.read_all(arguments.paths)
+
+
+    if arguments.json:
+        bad = [{"file": str(each.file), "problem": each.problem} for each in problems]
+        print(json.dumps({"good": [str(file) for file, _ in good], "bad": bad}))
+    else:
+        for file, document in good:
+            print(f"{file}: good: {document.model.bundle} {document.model.variant}, {document.verdict.status}")
+        sys.stderr.write(reading.complaints(problems))
+    if problems:
+        return 1
+    return 0 if good else 2

@@ -1,0 +1,1 @@
+"""The result document: what one measurement says, as a file that stays readable."""

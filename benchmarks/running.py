@@ -1,0 +1,248 @@
+"""The way of a measurement: look at the board, let every subject's processes take turns, put the documents together.
+
+Someone who reads this file knows what a document rests on. Each process is fresh; in each round every subject has one,
+in another order each time, so that what grows warm or busy does not always meet the same one.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+
+from benchmarks import accuracy, boundaries, energy, processes, profiles
+from benchmarks.board import conditions, fingerprint, sensors, throttling
+from benchmarks.board.host import Host
+from benchmarks.board.telemetry import Telemetry
+from benchmarks.document.schema import (
+    SCHEMA,
+    Conditions,
+    Document,
+    Process,
+    Profile,
+    Run,
+    Runtime,
+    Scenario,
+    Series,
+    Throttle,
+    Verdict,
+)
+from benchmarks.document.summary import key_of, summarised, throughput
+from benchmarks.photo_set import Photos
+from benchmarks.processes import WorkerError
+from benchmarks.profiles import Length
+from benchmarks.scenarios import ONE_QUERY
+from benchmarks.statistics.verdict import judge
+from benchmarks.subject import Subject
+from benchmarks.worker import Job
+from edge_runtime.tuning import machine
+
+IDLE_S = 5.0
+"""How long a board's power is read before anything runs; it is not where there is no such sensor."""
+TELEMETRY_S = 0.5
+_NO_LIMIT_S = 1e9
+
+Progress = Callable[[str, float, float], None]
+"""Called with what is being done, the seconds of measuring done and those in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for."""
+
+    scenario: Scenario
+    profile: Profile
+    length: Length
+    cpus: int
+    seed: int
+    argv: tuple[str, ...]
+    tool_version: str
+    git_sha: str | None
+    ambient_c: float | None = None
+    supply: str | None = None
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one subject's processes gave."""
+
+    subject: Subject
+    processes: list[Process] = field(default_factory=list)
+    problem: str = ""
+    """Why it was given up."""
+    exit_code: int = 0
+    document: Document | None = None
+    """None where no process came to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """What the board said, before, during and after."""
+
+    conditions: Conditions
+    telemetry: tuple[Series, ...]
+    throttle: Throttle
+    idle: energy.Window | None
+
+
+def measure(
+    subjects: Sequence[Subject], photos: Photos, order: Order, *, host: Host, progress: Progress
+) -> tuple[list[Taken], bool]:
+    """Measure every subject; returns what each gave, and whether the user ended it early (what was measured counts).
+
+    Raises:
+        CamtrapEdgeError: the photos vanished, or accuracy could not be told.
+    """
+    zero_ns, started, batch = time.monotonic_ns(), _utc(), uuid.uuid4().hex
+    taken = [Taken(subject) for subject in subjects]
+    board_before = conditions.conditions(host, photos.stamps[0].card, ambient_c=order.ambient_c, supply=order.supply)
+    interrupted, idle = False, None
+    before = throttling.look(host)
+    seen = before.bits or 0
+    found = sensors.find(host)
+    with Telemetry(found, interval_s=TELEMETRY_S, zero_ns=zero_ns) as telemetry:
+        try:
+            if any(each.quantity in ("power_w", "energy_j") for each in found):
+                idle = _idle(zero_ns, progress)
+            _soak(taken[0], photos, order, zero_ns, progress)
+            seen |= _rounds(taken, photos, order, zero_ns, host, progress)
+        except KeyboardInterrupt:
+            interrupted = True
+    throttle = throttling.between(before, throttling.look(host), seen)
+    board = _Board(board_before, telemetry.series(), throttle, idle)
+    for each in taken:
+        if each.processes:
+            run = _run(order, batch, started, interrupted=interrupted)
+            each.document = _document(each, photos, run, board, host, cpus=order.cpus)
+    return taken, interrupted
+
+
+def _idle(zero_ns: int, progress: Progress) -> energy.Window:
+    progress("reading idle power", 0.0, IDLE_S)
+    start = time.monotonic_ns() - zero_ns
+    time.sleep(IDLE_S)
+    return start, time.monotonic_ns() - zero_ns
+
+
+def _soak(taken: Taken, photos: Photos, order: Order, zero_ns: int, progress: Progress) -> None:
+    if not order.length.soak_s or order.scenario in ONE_QUERY:
+        return
+    length = replace(order.length, seconds=order.length.soak_s, queries=0, processes=1)
+    progress("warming the board", 0.0, length.seconds)
+    try:
+        processes.run(_job(taken.subject, photos, replace(order, length=length), zero_ns), lambda done: None)
+    except WorkerError as error:
+        taken.problem, taken.exit_code = str(error), error.exit_code
+
+
+def _rounds(taken: Sequence[Taken], photos: Photos, order: Order, zero_ns: int, host: Host, progress: Progress) -> int:
+    """Let the subjects' processes take turns; returns the throttle bits that were seen between them."""
+    dice, seen, began = random.Random(order.seed), 0, time.monotonic()
+    one_query = order.scenario in ONE_QUERY
+    rounds = profiles.MOST_PROCESSES if one_query else order.length.processes
+    whole_s = order.length.seconds * len(taken)
+    each_s = order.length.seconds / rounds
+    for number in range(rounds):
+        live = [each for each in taken if not each.problem]
+        if one_query and number >= profiles.LEAST_PROCESSES and time.monotonic() - began >= whole_s:
+            break
+        for place, each in enumerate(dice.sample(live, len(live))):
+            done_s = time.monotonic() - began if one_query else (number * len(live) + place) * each_s
+            what = f"round {number + 1}" + ("" if one_query else f" of {rounds}") + f": {each.subject}"
+            progress(what, min(done_s, whole_s), whole_s)
+            started = time.monotonic()
+
+            def tell(queries: int, what: str = what, done_s: float = done_s, started: float = started) -> None:
+                progress(what, min(done_s + min(time.monotonic() - started, each_s), whole_s), whole_s)
+
+            try:
+                each.processes.append(processes.run(_job(each.subject, photos, order, zero_ns), tell))
+            except WorkerError as error:
+                each.problem = f"process {number + 1} of {each.subject}: {error}"
+                each.exit_code = error.exit_code
+            seen |= throttling.look(host).bits or 0
+    progress("done", whole_s, whole_s)
+    return seen
+
+
+def _job(subject: Subject, photos: Photos, order: Order, zero_ns: int) -> Job:
+    length, setup = order.length, subject.setup
+    seconds = length.seconds / length.processes
+    official = order.profile == "official"
+    return Job(
+        bundle=str(subject.bundle.folder),
+        variant=setup.variant,
+        engine=setup.engine,
+        threads=setup.threads,
+        streams=setup.streams,
+        scenario=order.scenario,
+        card=str(photos.stamps[0].card),
+        photos=tuple((str(each.path), each.size, each.mtime_ns) for each in photos.stamps),
+        seconds=seconds,
+        queries=-(-length.queries // length.processes),
+        warm_up_s=_NO_LIMIT_S if official else seconds * profiles.WARM_UP_SHARE,
+        zero_ns=zero_ns,
+        spawned_ns=time.monotonic_ns(),
+    )
+
+
+def _document(taken: Taken, photos: Photos, run: Run, board: _Board, host: Host, *, cpus: int) -> Document:
+    subject, engine = taken.subject, taken.subject.setup.engine
+    model, boundary = subject.model(), boundaries.of(run.scenario, engine)
+    told = accuracy.measure(subject, photos.stamps, photos.told, cpus=cpus)
+    status, reasons = judge(taken.processes, board.throttle, on_gpu=engine in boundaries.ON_A_GPU)
+    if taken.problem:
+        status, reasons = ("inconclusive" if status == "stable" else status), (*reasons, taken.problem)
+    if run.interrupted:
+        status, reasons = ("inconclusive" if status == "stable" else status), (*reasons, "ended early by its user")
+    runtime = Runtime(name=engine, version=machine.versions([engine])[engine], providers=_providers(engine))
+    return Document(
+        schema=SCHEMA,
+        run=run,
+        device=fingerprint.device(host),
+        platform=fingerprint.platform(host, runtime),
+        conditions=board.conditions,
+        model=model,
+        photos=photos.told,
+        boundary=boundary,
+        processes=tuple(taken.processes),
+        stats=summarised(taken.processes),
+        throughput_measured_ips=throughput(taken.processes),
+        telemetry=board.telemetry,
+        throttle=board.throttle,
+        energy=energy.of_run(board.telemetry, taken.processes, board.idle),
+        accuracy=told,
+        verdict=Verdict(
+            status=status,
+            reasons=reasons,
+            comparable_key=key_of(run.scenario, boundary, model, photos.told),
+        ),
+    )
+
+
+def _providers(engine: str) -> tuple[str, ...]:
+    """What computes: all our engines are opened for one kind of processor each."""
+    return ("GPU",) if engine in boundaries.ON_A_GPU else ("CPU",)
+
+
+def _run(order: Order, batch: str, started: str, *, interrupted: bool) -> Run:
+    return Run(
+        id=uuid.uuid4().hex,
+        batch=batch,
+        started_utc=started,
+        ended_utc=_utc(),
+        tool_version=order.tool_version,
+        git_sha=order.git_sha,
+        argv=order.argv,
+        seed=order.seed,
+        scenario=order.scenario,
+        profile=order.profile,
+        interrupted=interrupted,
+    )
+
+
+def _utc() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

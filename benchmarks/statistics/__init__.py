@@ -1,0 +1,1 @@
+"""What samples say, and what they do not."""
