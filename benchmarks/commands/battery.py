@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         "battery",
         help="days in the field, from measured joules",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  edge-bench battery results/measured/my-board/x.json --battery-wh 100 --photos-a-day 300 --sleep-w 0.01",
+        epilog="example:\n  edge-bench battery result.json --battery-wh 100 --photos-a-day 300 --sleep-w 0.01",
     )
     parser.add_argument("result", type=Path, metavar="RESULT", help="result document of a board with a power sensor")
     parser.add_argument("--battery-wh", type=float, required=True, metavar="WH")

@@ -14,6 +14,7 @@ from benchmarks.statistics import comparing
 from benchmarks.statistics.comparing import Comparison
 
 SLOWER, REFUSED, NOT_CONCLUDED = 1, 2, 3
+_VERDICTS = {"slower": "B is slower", "faster": "B is faster", "alike": "no difference beyond the gate was shown"}
 
 
 def add(commands: Any) -> None:
@@ -88,12 +89,14 @@ def _told(
     if made is not None:
         print(
             f"A {made.a_ns / 1e6:.2f} ms, B {made.b_ns / 1e6:.2f} ms: B / A = {made.ratio:.3f} "
-            f"[{made.low:.3f}, {made.high:.3f}], p = {made.p:.2g}, {made.processes[0]} and {made.processes[1]} processes"
+            f"[{made.low:.3f}, {made.high:.3f}], p = {made.p:.2g}, "
+            f"{made.processes[0]} and {made.processes[1]} processes"
         )
     for label in labels:
         print(f"  {label}")
-    verdicts = {"slower": "B is slower", "faster": "B is faster", "alike": "no difference beyond the gate was shown"}
-    print(verdicts.get(outcome, outcome))
+    print(_VERDICTS.get(outcome, outcome))
+    if made is not None and made.doubtful:
+        print(f"  it may be chance: p < {comparing.ALPHA:g} is asked for; more --processes would tell")
     for reason in reasons:
         print(f"  {reason}")
     return code

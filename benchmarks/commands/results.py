@@ -19,7 +19,8 @@ def add(commands: Any) -> None:
         "validate",
         help="check files or folders of result documents",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="exit codes: 0 all are good; 1 some are not; 2 there are none\nexample:\n  edge-bench results validate results/",
+        epilog="exit codes: 0 all are good; 1 some are not; 2 there are none\n"
+        "example:\n  edge-bench results validate results/",
     )
     validate.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="files, or folders of them")
     validate.add_argument("--json", action="store_true")
@@ -30,7 +31,6 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check and tell; returns the exit code."""
     good, problems = reading.read_all(arguments.paths)
-
 
     if arguments.json:
         bad = [{"file": str(each.file), "problem": each.problem} for each in problems]

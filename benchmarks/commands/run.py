@@ -84,9 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
             streams=arguments.streams,
         )
     ]
-    with photo_set.opened(arguments.photos, count=arguments.count, seed=order.seed) as photos:
-        with _progress(hidden=arguments.json) as progress:
-            taken, interrupted = running.measure(subjects, photos, order, host=Host(), progress=progress)
+    with (
+        photo_set.opened(arguments.photos, count=arguments.count, seed=order.seed) as photos,
+        _progress(hidden=arguments.json) as progress,
+    ):
+        taken, interrupted = running.measure(subjects, photos, order, host=Host(), progress=progress)
     written = [(store.write(each.document, arguments.output), each.document) for each in taken if each.document]
     _tell(written, as_json=arguments.json)
     return _exit_code(taken, interrupted=interrupted)

@@ -40,6 +40,8 @@ class Comparison:
     p: float
     processes: tuple[int, int]
     outcome: Outcome
+    doubtful: bool
+    """The ratio is beyond the gate, but the ranks do not say so."""
 
 
 def process_medians(document: Document) -> list[float]:
@@ -82,5 +84,13 @@ def compare(a: Sequence[float], b: Sequence[float], *, gate: float = GATE) -> Co
     different = p < ALPHA and abs(ratio - 1) > gate
     outcome: Outcome = "alike" if not different else "slower" if ratio > 1 else "faster"
     return Comparison(
-        statistics.median(a), statistics.median(b), ratio, float(low), float(high), p, (len(a), len(b)), outcome
+        a_ns=statistics.median(a),
+        b_ns=statistics.median(b),
+        ratio=ratio,
+        low=float(low),
+        high=float(high),
+        p=p,
+        processes=(len(a), len(b)),
+        outcome=outcome,
+        doubtful=not different and abs(ratio - 1) > gate,
     )

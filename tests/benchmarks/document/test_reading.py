@@ -109,7 +109,9 @@ def test_a_folder_that_is_itself_called_published_is_not_passed_over_silently(tm
 def test_what_is_written_is_read_back_the_same_and_never_over_another(tmp_path: Path) -> None:
     document = reading.read(ONE)
     first, second = store.write(document, tmp_path), store.write(document, tmp_path)
-    assert first != second and first.parent == second.parent == tmp_path / "measured" / store.slug(document.device.board)
+    assert first != second and first.parent == second.parent == tmp_path / "measured" / store.slug(
+        document.device.board
+    )
     assert reading.read(first) == reading.read(second) == document
     assert not list(tmp_path.rglob("*.partial"))
 
