@@ -74,7 +74,7 @@ def test_a_file_whose_writing_was_cut_off_is_refused(share: float, tmp_path: Pat
     data = ONE.read_bytes()
     file = tmp_path / "cut.json"
     file.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(ResultError, match="is empty|no whole JSON document"):
+    with pytest.raises(ResultError, match=r"is empty|no whole JSON document"):
         reading.read(file)
 
 
@@ -118,7 +118,7 @@ def test_what_is_written_is_read_back_the_same_and_never_over_another(tmp_path: 
 
 def test_a_results_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "measured").write_text("in the way")
-    with pytest.raises(ResultError, match="measured.*cannot be written"):
+    with pytest.raises(ResultError, match=r"measured.*cannot be written"):
         store.write(reading.read(ONE), tmp_path)
 
 
