@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 
 from benchmarks import accuracy, boundaries, energy, processes, profiles
 from benchmarks.board import conditions, fingerprint, sensors, throttling
@@ -101,23 +102,27 @@ def measure(
     board_before = conditions.conditions(host, photos.stamps[0].card, ambient_c=order.ambient_c, supply=order.supply)
     interrupted, idle = False, None
     before = throttling.look(host)
-    seen = before.bits or 0
     found = sensors.find(host)
-    with Telemetry(found, interval_s=TELEMETRY_S, zero_ns=zero_ns) as telemetry:
+    bits = partial(_bits, host) if before.bits is not None else None
+    with Telemetry(found, interval_s=TELEMETRY_S, zero_ns=zero_ns, bits=bits) as telemetry:
         try:
             if any(each.quantity in ("power_w", "energy_j") for each in found):
                 idle = _idle(zero_ns, progress)
             _soak(taken[0], photos, order, zero_ns, progress)
-            seen |= _rounds(taken, photos, order, zero_ns, host, progress)
+            _rounds(taken, photos, order, zero_ns, progress)
         except KeyboardInterrupt:
             interrupted = True
-    throttle = throttling.between(before, throttling.look(host), seen)
+    throttle = throttling.between(before, throttling.look(host), telemetry.seen_bits)
     board = _Board(board_before, telemetry.series(), throttle, idle)
     for each in taken:
         if each.processes:
             run = _run(order, batch, started, interrupted=interrupted)
             each.document = _document(each, photos, run, board, host, cpus=order.cpus)
     return taken, interrupted
+
+
+def _bits(host: Host) -> int | None:
+    return throttling.read_bits(host)[1]
 
 
 def _idle(zero_ns: int, progress: Progress) -> energy.Window:
@@ -138,9 +143,9 @@ def _soak(taken: Taken, photos: Photos, order: Order, zero_ns: int, progress: Pr
         taken.problem, taken.exit_code = str(error), error.exit_code
 
 
-def _rounds(taken: Sequence[Taken], photos: Photos, order: Order, zero_ns: int, host: Host, progress: Progress) -> int:
-    """Let the subjects' processes take turns; returns the throttle bits that were seen between them."""
-    dice, seen, began = random.Random(order.seed), 0, time.monotonic()
+def _rounds(taken: Sequence[Taken], photos: Photos, order: Order, zero_ns: int, progress: Progress) -> None:
+    """Let the subjects' processes take turns."""
+    dice, began = random.Random(order.seed), time.monotonic()
     one_query = order.scenario in ONE_QUERY
     rounds = profiles.MOST_PROCESSES if one_query else order.length.processes
     whole_s = order.length.seconds * len(taken)
@@ -163,9 +168,7 @@ def _rounds(taken: Sequence[Taken], photos: Photos, order: Order, zero_ns: int, 
             except WorkerError as error:
                 each.problem = f"process {number + 1} of {each.subject}: {error}"
                 each.exit_code = error.exit_code
-            seen |= throttling.look(host).bits or 0
     progress("done", whole_s, whole_s)
-    return seen
 
 
 def _job(subject: Subject, photos: Photos, order: Order, zero_ns: int) -> Job:

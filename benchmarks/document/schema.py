@@ -6,11 +6,11 @@ counted from the start of the run unless they are durations.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
-SCHEMA = "camtrap-edge-benchmark/1"
+SCHEMA: Final = "camtrap-edge-benchmark/1"
 
 Scenario = Literal["single", "multi", "offline", "trap", "card"]
 Profile = Literal["quick", "standard", "official"]
