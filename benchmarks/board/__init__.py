@@ -1,0 +1,1 @@
+"""What this machine is, what it says of itself, and what would spoil a measurement on it."""

@@ -1,0 +1,1 @@
+"""What could spoil a measurement: one file a kind of trouble."""
