@@ -20,6 +20,7 @@ from benchmarks.board.host import Host
 from benchmarks.board.telemetry import Telemetry
 from benchmarks.document.schema import (
     SCHEMA,
+    Accuracy,
     Conditions,
     Document,
     Process,
@@ -39,6 +40,7 @@ from benchmarks.scenarios import ONE_QUERY
 from benchmarks.statistics.verdict import judge
 from benchmarks.subject import Subject
 from benchmarks.worker import Job
+from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.tuning import machine
 
 IDLE_S = 5.0
@@ -92,22 +94,18 @@ class _Board:
 def measure(
     subjects: Sequence[Subject], photos: Photos, order: Order, *, host: Host, progress: Progress
 ) -> tuple[list[Taken], bool]:
-    """Measure every subject; returns what each gave, and whether the user ended it early (what was measured counts).
-
-    Raises:
-        CamtrapEdgeError: the photos vanished, or accuracy could not be told.
-    """
+    """Measure every subject; returns what each gave, and whether the user ended it early (what was measured counts)."""
     zero_ns, started, batch = time.monotonic_ns(), _utc(), uuid.uuid4().hex
     taken = [Taken(subject) for subject in subjects]
     board_before = conditions.conditions(host, photos.stamps[0].card, ambient_c=order.ambient_c, supply=order.supply)
     interrupted, idle = False, None
-    before = throttling.look(host)
-    found = sensors.find(host)
+    found, before = sensors.find(host), throttling.look(host)
     bits = partial(_bits, host) if before.bits is not None else None
     with Telemetry(found, interval_s=TELEMETRY_S, zero_ns=zero_ns, bits=bits) as telemetry:
         try:
             if any(each.quantity in ("power_w", "energy_j") for each in found):
                 idle = _idle(zero_ns, progress)
+                before = throttling.look(host)  # a clock that went down for want of work is not held back
             _soak(taken[0], photos, order, zero_ns, progress)
             _rounds(taken, photos, order, zero_ns, progress)
         except KeyboardInterrupt:
@@ -195,7 +193,7 @@ def _job(subject: Subject, photos: Photos, order: Order, zero_ns: int) -> Job:
 def _document(taken: Taken, photos: Photos, run: Run, board: _Board, host: Host, *, cpus: int) -> Document:
     subject, engine = taken.subject, taken.subject.setup.engine
     model, boundary = subject.model(), boundaries.of(run.scenario, engine)
-    told = accuracy.measure(subject, photos.stamps, photos.told, cpus=cpus)
+    told = None if run.interrupted else _accuracy(taken, photos, cpus=cpus)
     status, reasons = judge(taken.processes, board.throttle, on_gpu=engine in boundaries.ON_A_GPU)
     if taken.problem:
         status, reasons = ("inconclusive" if status == "stable" else status), (*reasons, taken.problem)
@@ -224,6 +222,16 @@ def _document(taken: Taken, photos: Photos, run: Run, board: _Board, host: Host,
             comparable_key=key_of(run.scenario, boundary, model, photos.told),
         ),
     )
+
+
+def _accuracy(taken: Taken, photos: Photos, *, cpus: int) -> Accuracy | None:
+    """None also where it could not be told: the problem stands beside what was measured, which is not lost."""
+    try:
+        return accuracy.measure(taken.subject, photos.stamps, photos.told, cpus=cpus)
+    except (CamtrapEdgeError, KeyboardInterrupt) as error:
+        why = str(error) or "interrupted"
+        taken.problem, taken.exit_code = taken.problem or f"{taken.subject}: accuracy: {why}", 1
+        return None
 
 
 def _providers(engine: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
 OpenVINO's `benchmark_app` (in its wheel) against `edge-bench`'s worker on one OpenVINO file; ONNX Runtime's
 `onnxruntime_test` (in its wheel; the C++ `onnxruntime_perf_test` is in no package) on one ONNX file. Theirs runs one
 random picture in a tight loop, ours photos with reading and decoding in between: who agrees within 5 % measures the
-same thing. Medians (means beside ONNX Runtime's tool, which tells no other) of alternating rounds; ratios within rounds.
+same thing. Medians (means beside ONNX Runtime's tool) of alternating rounds; ratios within rounds.
 """
 
 from __future__ import annotations

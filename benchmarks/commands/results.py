@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from benchmarks.document import reading
+from benchmarks.document.schema import Document
 
 
 def add(commands: Any) -> None:
@@ -26,6 +29,15 @@ def add(commands: Any) -> None:
     validate.add_argument("--json", action="store_true")
     validate.add_argument("-v", "--verbose", action="store_true")
     validate.set_defaults(run=run)
+    form = actions.add_parser("schema", help="print the document's form as JSON Schema")
+    form.add_argument("-v", "--verbose", action="store_true")
+    form.set_defaults(run=show_schema)
+
+
+def show_schema(arguments: argparse.Namespace) -> int:
+    """Print the newest version's form; returns the exit code."""
+    print(json.dumps(msgspec.json.schema(Document), indent=1))
+    return 0
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The result document, version 1: RESULTS.md's table as types. Units stand in the names.
+"""The result document, version 1: RESULTS.md as types. Units stand in the names.
 
 A field that this machine could not tell is null, never zero. Times called `_ns` are nanoseconds of the monotonic clock,
 counted from the start of the run unless they are durations.
@@ -272,5 +272,5 @@ class Document(Part, frozen=True, kw_only=True):
     throttle: Throttle
     energy: tuple[Energy, ...]
     accuracy: Accuracy | None
-    """Null where nothing was there to compare with; the reason stands among the verdict's."""
+    """Null where nothing was there to compare with, or the run was ended early."""
     verdict: Verdict
