@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
-.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench-card bench-peers bench-growth bench-prefilter bench-search bench-reports bench-memory eval-default export-demo export-matrix clean
+.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench bench-runners bench-card bench-peers bench-growth bench-prefilter bench-search bench-reports bench-memory eval-default export-demo export-matrix clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -35,6 +35,14 @@ lint: setup
 system-deps:     ## as root, Debian: mosquitto and chromium, which some tests use where they are present
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto chromium >/dev/null
+
+bench: setup          ## this machine's result document and the report page; BENCH='--scenario offline --profile standard'
+	@$(BIN)/edge-bench doctor || true
+	$(BIN)/edge-bench run "$(DETECTOR)" -o results $(BENCH)
+	$(BIN)/edge-bench report results -o results/report.html
+
+bench-runners: workstation-env   ## our inference latency beside what the engines' own tools measure on the same file
+	$(BIN)/python -m benchmarks.bars.runners $(BENCH)
 
 bench-memory: setup   ## memory of the daemon over 1,000 photos
 	$(BIN)/python -m benchmarks.bars.memory --detector "$(DETECTOR)"

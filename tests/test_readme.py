@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from benchmarks import cli as bench_cli
 from edge_runtime import cli as device_cli
 from edge_runtime.station import cli as station_cli
 from export_tools import cli as export_cli
@@ -22,6 +23,7 @@ PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "edge-runtime": device_cli.main,
     "edge-station": station_cli.main,
     "edge-export": export_cli.main,
+    "edge-bench": bench_cli.main,
 }
 
 

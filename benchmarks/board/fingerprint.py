@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from benchmarks.board import jetson
 from benchmarks.board.host import Host
-from benchmarks.board.virtual import DMI, hypervisor
+from benchmarks.board.virtual import DMI, UNNAMED, hypervisor
 from benchmarks.document.schema import Device, Platform, Runtime
 from edge_runtime import settings
 from edge_runtime.tuning.machine import processor, ram_bytes
@@ -27,7 +27,7 @@ _KEY_DIGITS = 16
 def device(host: Host) -> Device:
     """The device, as far as it says what it is."""
     board, soc, gpu = _board(host), _soc(host), _accelerator(host)
-    cpu = processor(host.path("/proc/cpuinfo"), host.path(f"{TREE}/model"))
+    cpu = _processor(host)
     architecture, cores, ram = python_platform.machine() or "unknown", settings.cores(), ram_bytes()
     # The kernel keeps a part of the memory for itself, never adds to it: rounded up, an 8 GiB board is one.
     stable = [board, soc, cpu, architecture, cores, math.ceil(ram / 2**30), gpu]
@@ -59,6 +59,10 @@ def platform(host: Host, runtime: Runtime) -> Platform:
     )
 
 
+def _processor(host: Host) -> str:
+    return processor(host.path("/proc/cpuinfo"), host.path(f"{TREE}/model"))
+
+
 def _board(host: Host) -> str:
     if model := host.text(f"{TREE}/model"):
         return model
@@ -66,8 +70,10 @@ def _board(host: Host) -> str:
         told = [_dmi(host, maker), _dmi(host, name)]
         if told[1]:
             return " ".join(each for each in told if each)
-    virtual = hypervisor(host)
-    return f"virtual machine: {virtual}" if virtual else "unknown"
+    if virtual := hypervisor(host):
+        named = [virtual] if virtual != UNNAMED else []
+        return ", ".join(["virtual machine", *named, _processor(host)])
+    return "unknown"
 
 
 def _dmi(host: Host, name: str) -> str | None:

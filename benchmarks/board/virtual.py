@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.board.host import Host
 
 DMI = "/sys/class/dmi/id"
+UNNAMED = "unnamed (flag of the processor)"
 _VENDORS = ("QEMU", "KVM", "VMware", "innotek", "VirtualBox", "Xen", "Bochs", "Parallels", "BHYVE", "OpenStack")
 """Wherever one of these stands, it is virtual. Amazon, Google and Microsoft make real computers too."""
 _PRODUCTS = {
@@ -31,7 +32,7 @@ def hypervisor(host: Host) -> str | None:
         return kind
     if "linux,dummy-virt" in host.entries("/proc/device-tree/compatible"):
         return "QEMU"
-    return "unnamed (flag of the processor)" if _flag(host.text("/proc/cpuinfo") or "") else None
+    return UNNAMED if _flag(host.text("/proc/cpuinfo") or "") else None
 
 
 def _flag(cpuinfo: str) -> bool:

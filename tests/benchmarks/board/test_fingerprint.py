@@ -54,7 +54,7 @@ def test_what_a_maker_left_unfilled_is_no_name(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_says_nothing_is_unknown_or_a_virtual_one(tmp_path: Path) -> None:
-    assert fingerprint.device(plant(tmp_path / "vm", trees.BARE_VM)).board.startswith("virtual machine: ")
+    assert fingerprint.device(plant(tmp_path / "vm", trees.BARE_VM)).board.startswith("virtual machine, ")
     found = fingerprint.device(plant(tmp_path / "empty"))
     assert (found.board, found.soc, found.accelerator, found.firmware, found.serial_hash) == (
         "unknown",
