@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from benchmarks.commands import battery, compare, doctor, results, run
+from benchmarks.commands import battery, compare, doctor, report, results, run
 from edge_runtime import console
 
 PROGRAM = "edge-bench"
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = console.parser(PROGRAM, "Measures models on this device, so that others can compare.", EXAMPLES)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, compare, doctor, results, battery):
+    for command in (run, compare, report, doctor, results, battery):
         command.add(commands)
     return parser
 

@@ -12,6 +12,7 @@ import msgspec
 
 from benchmarks.document import reading
 from benchmarks.document.schema import Document
+from benchmarks.page import published
 
 
 def add(commands: Any) -> None:
@@ -41,16 +42,24 @@ def show_schema(arguments: argparse.Namespace) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check and tell; returns the exit code."""
+    """Check and tell; returns the exit code: 1 where a file is bad, 2 where there is none."""
     good, problems = reading.read_all(arguments.paths)
+    cited, faults = published.read_all(arguments.paths)
+    problems += faults
 
     if arguments.json:
         bad = [{"file": str(each.file), "problem": each.problem} for each in problems]
-        print(json.dumps({"good": [str(file) for file, _ in good], "bad": bad}))
+        print(
+            json.dumps(
+                {"good": [str(file) for file, _ in good], "published": [str(file) for file, _ in cited], "bad": bad}
+            )
+        )
     else:
         for file, document in good:
             print(f"{file}: good: {document.model.bundle} {document.model.variant}, {document.verdict.status}")
+        for file, publication in cited:
+            print(f"{file}: good: {len(publication.figures)} published figures of {publication.source}")
         sys.stderr.write(reading.complaints(problems))
     if problems:
         return 1
-    return 0 if good else 2
+    return 0 if good or cited else 2
