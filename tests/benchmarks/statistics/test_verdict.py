@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from benchmarks.document import reading
 from benchmarks.document.schema import Process, Throttle, Warmup
 from benchmarks.statistics.verdict import judge, relative
 
@@ -89,3 +92,24 @@ def test_a_board_that_held_its_clock_back_is_throttled_however_steady_it_was(thr
 def test_photos_that_were_seen_too_seldom_prove_nothing() -> None:
     status, reasons = judge([process([5, 5, 5, 5], [0, 1, 2, 3])], UNTROUBLED, on_gpu=False)
     assert status == "inconclusive" and "too few to judge" in reasons[0]
+
+
+RECORDED = Path(__file__).parent / "recorded"
+"""Documents of real runs: one on a machine left alone, one whose machine got neighbours in mid-run."""
+
+
+@pytest.mark.parametrize(("name", "status"), [("quiet", "stable"), ("neighbour", "inconclusive")])
+def test_real_runs_are_judged_as_what_happened_to_them(name: str, status: str) -> None:
+    told = reading.read(RECORDED / f"{name}.json")
+    judged, reasons = judge(told.processes, told.throttle, on_gpu=False)
+    assert judged == told.verdict.status == status and reasons == told.verdict.reasons
+
+
+def test_the_same_quiet_run_with_one_query_in_twenty_ten_times_as_slow_is_not_stable() -> None:
+    told = reading.read(RECORDED / "quiet.json")
+    slow = []
+    for process in told.processes:
+        whole = [ns * 10 if place % 20 == 0 else ns for place, ns in enumerate(process.samples_ns["whole"])]
+        slow.append(msgspec.structs.replace(process, samples_ns={"whole": tuple(whole)}))
+    status, reasons = judge(slow, told.throttle, on_gpu=False)
+    assert status == "inconclusive" and "vary by" in reasons[0]
