@@ -1,6 +1,6 @@
 """Our measured inference latency beside what each engine's own tool measures on the same file, in turn.
 
-    python -m benchmarks.bars.runners [--rounds 7] [--seconds 4] [--only openvino,onnxruntime] [--json]
+    python -m benchmarks.bars.runners [--rounds 21] [--seconds 2] [--only openvino,onnxruntime] [--json]
 
 OpenVINO's `benchmark_app` (in its wheel) against `edge-bench`'s worker on one OpenVINO file; ONNX Runtime's
 `onnxruntime_test` (in its wheel; the C++ `onnxruntime_perf_test` is in no package) on one ONNX file. Theirs runs one
@@ -61,8 +61,8 @@ class Side:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the measurement; exit code 1 where a limit is broken."""
     parser = argparse.ArgumentParser(prog="benchmarks.bars.runners", description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, metavar="N")
-    parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="of each of the two, each round")
+    parser.add_argument("--rounds", type=int, default=21, metavar="N")
+    parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each of the two, each round")
     parser.add_argument("--only", default="openvino,onnxruntime", metavar="A,B")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
