@@ -40,12 +40,15 @@ from benchmarks.scenarios import ONE_QUERY
 from benchmarks.statistics.verdict import judge
 from benchmarks.subject import Subject
 from benchmarks.worker import Job
+from edge_runtime.device import page_cache
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.tuning import machine
 
 IDLE_S = 5.0
 """How long a board's power is read before anything runs; it is not where there is no such sensor."""
 TELEMETRY_S = 0.5
+COLD_S = 1.0
+"""Of doing nothing before a burst or a card."""
 _NO_LIMIT_S = 1e9
 
 Progress = Callable[[str, float, float], None]
@@ -156,6 +159,8 @@ def _rounds(taken: Sequence[Taken], photos: Photos, order: Order, zero_ns: int, 
             done_s = time.monotonic() - began if one_query else (number * len(live) + place) * each_s
             what = f"round {number + 1}" + ("" if one_query else f" of {rounds}") + f": {each.subject}"
             progress(what, min(done_s, whole_s), whole_s)
+            if one_query:
+                _cool_down(each.subject, photos)
             started = time.monotonic()
 
             def tell(queries: int, what: str = what, done_s: float = done_s, started: float = started) -> None:
@@ -167,6 +172,14 @@ def _rounds(taken: Sequence[Taken], photos: Photos, order: Order, zero_ns: int, 
                 each.problem = f"process {number + 1} of {each.subject}: {error}"
                 each.exit_code = error.exit_code
     progress("done", whole_s, whole_s)
+
+
+def _cool_down(subject: Subject, photos: Photos) -> None:
+    """What is asked of a sleeping board finds nothing at hand: neither the card's photos nor the graph."""
+    variant = subject.bundle.only(subject.setup.variant).manifest.variants[0]
+    graph = [subject.bundle.path(entry) for entry in (variant, *variant.files)]
+    page_cache.forget([*graph, *(stamp.full_path for stamp in photos.stamps)])
+    time.sleep(COLD_S)
 
 
 def _job(subject: Subject, photos: Photos, order: Order, zero_ns: int) -> Job:

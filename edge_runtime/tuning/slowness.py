@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 import time
@@ -11,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.device import page_cache
 from edge_runtime.journal.journal import FILE_NAME, Journal
 from edge_runtime.laps import STAGES, Stage, StopWatch
 from edge_runtime.pipeline import Pipeline
@@ -91,12 +91,12 @@ def measure(
         name = f"round {number} of {rounds}" if number else "warming up"
         done = len(photos) * 2 * number
         progress(f"{name}: stage by stage", done, steps)
-        _forget(photos)
+        page_cache.forget(stamp.full_path for stamp in photos)
         with _throw_away(data) as journal:
             pipeline = single(journal)
             taken.append([_timed(pipeline, stamp, watch) for stamp in photos])
         progress(f"{name}: all threads", done + len(photos), steps)
-        _forget(photos)
+        page_cache.forget(stamp.full_path for stamp in photos)
         with _throw_away(data) as journal:
             pipeline = overlapped(journal)
             started = time.perf_counter()
@@ -155,18 +155,3 @@ def _throw_away(data: Path) -> Iterator[Journal]:
             yield journal
         finally:
             journal.close()
-
-
-def _forget(photos: Sequence[FileStamp]) -> None:
-    """Have the system read these files from the card again. They are not touched."""
-    if not hasattr(os, "posix_fadvise"):
-        return
-    for stamp in photos:
-        try:
-            handle = os.open(stamp.full_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
-            continue  # looking at it will say what is wrong
-        try:
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(handle)
