@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from edge_runtime import console
-from edge_runtime.commands import gallery, process, report, review, run, select, sheet, status, tune, why_slow
+from edge_runtime.commands import doctor, gallery, process, report, review, run, select, sheet, status, tune, why_slow
 from edge_runtime.device import memory
 
 PROGRAM = "edge-runtime"
@@ -16,6 +16,7 @@ EXAMPLES = """\
   edge-runtime run -c device.yaml --until-idle         one card, then end (for boards that sleep)
   edge-runtime process /media/CARD -o results.json     one folder into a MegaDetector file, no broker
   edge-runtime status -c device.yaml --json            what the device has done, for scripts
+  edge-runtime doctor -c device.yaml                   what keeps it from working, and what to type next
   edge-runtime report --format camtrap-dp -c device.yaml -o package    for ecologists; or megadetector, timelapse ...
   edge-runtime sheet -c device.yaml -o sheet.html      thumbnails to look through, people blurred
   edge-runtime review export -c device.yaml -o review.csv    what the machine is not sure of, for people
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = console.parser(PROGRAM, "Reads camera-trap cards on the spot and sends what matters.", EXAMPLES)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, process, status, report, review, select, gallery, sheet, tune, why_slow):
+    for command in (run, process, status, doctor, report, review, select, gallery, sheet, tune, why_slow):
         command.add(commands)
     return parser
 

@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("video_look",),
     ("pipeline", "reinsertion", "rescan", "station", "status"),
     ("daemon", "batch", "tuning"),
-    ("assembly",),
+    ("assembly", "checkup"),
     ("commands",),
     ("cli", "tryout"),
 )

@@ -1,0 +1,292 @@
+"""Faults planted between the device and the station, with a real mosquitto, real certificates and a real station."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge_runtime.checkup import station as step
+from edge_runtime.checkup.step import Finding
+from edge_runtime.tryout.ports import free_port
+from edge_runtime.uplink import link, topics
+from edge_runtime.uplink.ack import Ack
+from edge_runtime.values import Count, Event
+from tests.broker import Mosquitto
+from tests.checkup import site
+from tests.checkup.authority import Authority
+from tests.checkup.kit import DEVICE, NOW_S, Kit
+from tests.station.device import book, eventually
+
+NETWORK = ("name", "port", "TLS files", "TLS", "login", "publish", "station")
+
+
+@pytest.fixture
+def certificate(authority: Authority) -> tuple[Path, Path]:
+    return authority.sign("localhost", site.NAMES)
+
+
+def is_bad(finding: Finding, *found: str, next_step: str) -> None:
+    assert finding.status == "bad", finding
+    assert all(each in finding.found for each in found), finding
+    assert next_step in finding.next_step, finding
+
+
+def skipped(found: dict[str, Finding], *names: str) -> None:
+    assert {name: found[name].status for name in names} == dict.fromkeys(names, "skipped"), found
+
+
+def retained(port: int, topic: str) -> bytes:
+    """What stands on a topic of a broker that anybody may read."""
+    seen: list[bytes] = []
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.on_connect = lambda *_: client.subscribe(topic, qos=1)
+    client.on_message = lambda _client, _data, message: seen.append(bytes(message.payload))
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    eventually(lambda: bool(seen), f"something stands on {topic}")
+    client.disconnect()
+    client.loop_stop()
+    return seen[0]
+
+
+def test_with_a_broker_and_a_station_every_step_of_the_way_is_good(
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path]
+) -> None:
+    with (
+        site.broker(kit, authority, certificate) as broker,
+        site.station(kit, broker.port, authority) as (_, store),
+    ):
+        found = kit.look(with_network=True)
+        assert {name: each.status for name, each in found.items()} == dict.fromkeys(found, "good"), found
+        for name in ("port", "TLS", "login"):
+            assert f"localhost:{broker.port}" in found[name].found and " ms" in found[name].found
+        eventually(lambda: [each.online for each in store.devices()] == [False], "the device has said goodbye")
+        assert store.recent_events(10) == [] and store.totals().bad == 0
+        # A second look, at a station that knows the device by now, says the same.
+        assert kit.look(with_network=True)["station"].status == "good"
+
+
+def test_an_unknown_host_name_is_the_fault_of_the_name_and_nothing_after_it_is_tried(kit: Kit) -> None:
+    kit.settings["uplink"] = {"host": "station.invalid"}
+    kit.save()
+
+    def unknown(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    kit.change(resolve=unknown)
+    found = kit.look(with_network=True)
+    is_bad(found["name"], "station.invalid", "not known", next_step="getent hosts station.invalid")
+    skipped(found, "port", "TLS", "login", "publish", "station")
+
+
+def test_a_closed_port_is_told_apart_from_an_unknown_name(kit: Kit) -> None:
+    port = free_port()
+    site.at(kit, port)
+    found = kit.look(with_network=True)
+    assert found["name"].status == "good"
+    is_bad(found["port"], f"localhost:{port}", "nothing listens", next_step="systemctl status mosquitto")
+    skipped(found, "login", "publish", "station")
+
+
+def test_a_certificate_of_another_authority_names_the_file_to_replace(
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = Authority(tmp_path / "other", "another authority")
+    with site.broker(kit, authority, certificate) as broker:
+        site.at(kit, broker.port, other)
+        found = kit.look(with_network=True)
+    assert found["TLS files"].status == "good"
+    is_bad(found["TLS"], "not signed by", str(other.ca), next_step=f"over {other.ca}")
+    skipped(found, "login", "publish", "station")
+
+
+def test_an_expired_certificate_is_told_with_the_device_s_own_date(kit: Kit, authority: Authority) -> None:
+    with site.broker(kit, authority, authority.sign("old", site.NAMES, days=-1)):
+        found = kit.look(with_network=True)
+    is_bad(found["TLS"], "has expired", "clock is wrong (it says 20", next_step="-dates")
+    skipped(found, "login", "publish", "station")
+
+
+def test_a_certificate_that_expires_soon_is_a_warning(kit: Kit, authority: Authority) -> None:
+    kit.answer_seconds = 0.1
+    with site.broker(kit, authority, authority.sign("soon", site.NAMES, days=9)):
+        finding = kit.look(with_network=True)["TLS"]
+    assert finding.status == "warn" and "new certificate" in finding.next_step
+
+
+def test_a_certificate_for_another_name_is_told_with_the_names_to_look_up(kit: Kit, authority: Authority) -> None:
+    with site.broker(kit, authority, authority.sign("elsewhere", "DNS:elsewhere.example")):
+        found = kit.look(with_network=True)
+    is_bad(found["TLS"], "for another name", next_step="subjectAltName")
+
+
+def test_tls_towards_a_port_without_it_is_named(kit: Kit, authority: Authority, tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "plain") as broker:
+        site.at(kit, broker.port, authority)
+        found = kit.look(with_network=True)
+    is_bad(found["TLS"], "does not answer in TLS", next_step="8883")
+
+
+def test_a_missing_ca_file_is_found_without_any_network(kit: Kit, authority: Authority) -> None:
+    site.at(kit, free_port(), authority)
+    kit.settings["uplink"]["tls"]["ca"] = "lost.crt"
+    kit.save()
+    is_bad(kit.look()["TLS files"], "lost.crt", "No such file", next_step="copy it from the station")
+
+
+def test_a_key_of_another_certificate_is_found_without_any_network(kit: Kit, authority: Authority) -> None:
+    one, _ = authority.sign("one", "DNS:one")
+    _, other = authority.sign("other", "DNS:other")
+    site.at(kit, free_port(), authority)
+    kit.settings["uplink"]["tls"] |= {"certificate": str(one), "key": str(other)}
+    kit.save()
+    is_bad(kit.look()["TLS files"], "is not the key of", next_step="openssl pkey -pubout")
+
+
+def test_a_ca_file_that_is_no_certificate_is_found(kit: Kit, authority: Authority) -> None:
+    site.at(kit, free_port(), authority)
+    (kit.folder / "ca.txt").write_text("hello")
+    kit.settings["uplink"]["tls"]["ca"] = "ca.txt"
+    kit.save()
+    is_bad(kit.look()["TLS files"], "cannot be used", next_step="BEGIN CERTIFICATE")
+
+
+def test_a_wrong_password_is_told_with_the_account_and_how_to_set_it(
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path]
+) -> None:
+    with site.broker(kit, authority, certificate):
+        (kit.folder / "password.txt").write_text("guess")
+        found = kit.look(with_network=True)
+    assert found["TLS"].status == "good"
+    is_bad(found["login"], f"'{DEVICE}'", "wrong password", next_step="mosquitto_passwd")
+    skipped(found, "publish", "station")
+
+
+def test_a_password_that_everybody_may_read_is_a_warning(
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path]
+) -> None:
+    kit.answer_seconds = 0.1
+    with site.broker(kit, authority, certificate):
+        (kit.folder / "password.txt").chmod(0o644)
+        finding = kit.look(with_network=True)["login"]
+    assert finding.status == "warn" and finding.next_step.startswith("chmod 600")
+
+
+def test_a_publish_that_the_rules_forbid_is_told_although_the_login_is_good(
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path]
+) -> None:
+    with site.broker(kit, authority, certificate, rules=site.MUTE):
+        found = kit.look(with_network=True)
+    assert found["login"].status == "good"
+    is_bad(found["publish"], "may not write", topics.online(DEVICE), next_step="pattern write ct/1/%u/+")
+    skipped(found, "station")
+
+
+def test_without_a_station_it_is_said_that_nobody_has_subscribed(
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path]
+) -> None:
+    kit.answer_seconds = 1.0
+    with site.broker(kit, authority, certificate):
+        found = kit.look(with_network=True)
+    assert found["publish"].status == "good"
+    is_bad(found["station"], "nobody has subscribed", next_step="edge-station serve")
+
+
+def test_a_station_that_is_away_is_told_apart_from_one_that_never_came(kit: Kit, tmp_path: Path) -> None:
+    kit.answer_seconds = 1.0
+    with Mosquitto(tmp_path / "broker") as broker:
+        site.at(kit, broker.port)
+        with site.station(kit, broker.port):
+            pass  # the broker keeps its subscription
+        is_bad(kit.look(with_network=True)["station"], "somebody has subscribed", next_step="edge-station serve")
+
+
+def test_a_device_that_never_ran_is_told_to_run_once(kit: Kit, tmp_path: Path) -> None:
+    kit.journal.unlink()
+    with Mosquitto(tmp_path / "broker") as broker:
+        site.at(kit, broker.port)
+        found = kit.look(with_network=True)
+    assert found["publish"].status == "good"
+    assert found["station"].status == "skipped" and "--until-idle" in found["station"].next_step
+    assert not kit.journal.exists()
+
+
+def test_afterwards_the_broker_says_that_the_device_is_not_connected(kit: Kit, tmp_path: Path) -> None:
+    kit.answer_seconds = 0.5
+    with Mosquitto(tmp_path / "broker") as broker:
+        site.at(kit, broker.port)
+        kit.look(with_network=True)
+        assert retained(broker.port, topics.online(DEVICE)) == topics.OFFLINE
+
+
+def test_the_link_believes_acknowledgements_that_name_what_the_check_up_published(kit: Kit, tmp_path: Path) -> None:
+    kit.answer_seconds = 0.5
+    with Mosquitto(tmp_path / "broker") as broker:
+        site.at(kit, broker.port)
+        kit.look(with_network=True)
+    digest = book().digest
+    assert step.key(digest) == link._codebook_key(digest[:4])
+    journal = kit.open_journal()
+    try:
+        (noted,) = journal._connection.execute("SELECT value FROM meta WHERE key LIKE 'codebook/%'").fetchall()
+        assert noted[0] == "published"
+    finally:
+        journal.close()
+
+
+def run_beside(kit: Kit) -> Callable[[], list[list[str]]]:
+    return lambda: [["/usr/bin/python3", "/opt/edge/bin/edge-runtime", "run", "-c", str(kit.config)]]
+
+
+def test_beside_a_running_daemon_nothing_is_sent_and_its_journal_is_asked(kit: Kit, tmp_path: Path) -> None:
+    kit.change(command_lines=run_beside(kit))
+    with Mosquitto(tmp_path / "broker") as broker:
+        site.at(kit, broker.port)
+        found = kit.look(with_network=True)
+        for name in ("login", "publish", "station"):
+            assert found[name].status == "skipped" and "systemctl stop edge-runtime" in found[name].next_step
+        journal = kit.open_journal()
+        journal.outbox.put(event(), now_s=int(NOW_S) - 7200)
+        waits = kit.look(with_network=True)["station"]
+        assert waits.status == "warn" and "2.0 h" in waits.found and "journalctl -u edge-runtime" in waits.next_step
+        journal.outbox.acknowledge(1, ())
+        journal.close()
+        told = kit.look(with_network=True)["station"]
+        assert told.status == "good" and "all 1" in told.found
+
+
+def test_a_copied_journal_is_recognised_by_what_its_twin_has_sent(kit: Kit, tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "broker") as broker:
+        site.at(kit, broker.port)
+        twin = Twin(broker.port)
+        found = kit.look(with_network=True)["station"]
+        twin.close()
+    is_bad(found, "number 7", "a copy of its journal", next_step="set another `device:`")
+
+
+def event() -> Event:
+    return Event("CAM", int(NOW_S), int(NOW_S), "exif", 1, (Count("animal", 1, 0.9),), False)
+
+
+class Twin:
+    """A station that has seven summaries of the device, whatever it says."""
+
+    def __init__(self, port: int) -> None:
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda *_: self._client.subscribe(topics.codebook(DEVICE), qos=1)
+        self._client.on_message = self._answer
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def _answer(self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
+        digest = step.Codebook.from_bytes(bytes(message.payload)).digest
+        client.publish(topics.ack(DEVICE), Ack.build(digest, 7).encode(), qos=1)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
