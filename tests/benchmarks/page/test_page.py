@@ -93,6 +93,11 @@ def test_the_table_equals_the_documents(results: Results, opened: Opened) -> Non
             assert_percentile(field(row, "infer"), told.stats["infer"].p50)
         else:
             assert field(row, "infer").inner_text().strip() == "–"
+        if "first" in told.stats:
+            first = told.stats["first"].p50.value_ns
+            assert value(field(row, "first"), "ns") == ("" if first is None else str(first))
+        else:
+            assert field(row, "first").count() == 0
         assert float(value(field(row, "photos-per-s")) or 0) == told.throughput_measured_ips
         assert field(row, "photos-per-s").inner_text() == wording.number(told.throughput_measured_ips)
         peak = told.processes[0].peak_rss_bytes
