@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from edge_runtime import console, settings
 from edge_runtime.errors import CamtrapEdgeError, ConfigError, PayloadError
 from edge_runtime.station import documents, explain, wording
+from edge_runtime.station.provisioning import cli as provisioning
 from edge_runtime.station.store import FILE_NAME, Reader, Store
 from edge_runtime.station.values import StoredEvent
 from edge_runtime.uplink.codebook import MAX_COMPRESSED, Codebook
@@ -29,6 +30,12 @@ EXAMPLES = """\
   edge-station events -c station.yaml --csv > all.csv  every event as a table
   edge-station decode 200...  --codebook ridge.m       what a payload says, field by field
   edge-station decode --examples                       the specification's test vectors
+
+  sudo edge-station broker --host station.local --install deploy/mosquitto   set mosquitto up, once
+  sudo edge-station provision hut-1 -o /media/stick/hut-1   certificate, key and settings for a device
+  sudo edge-station rotate hut-1 --reload                   a new key; the old one is refused
+  sudo edge-station revoke hut-1 --reload                   stolen: shut it out
+  sudo edge-station devices                                 who may connect, and until when
 
 exit codes: 0 done; 1 something failed; 2 configuration; 130 interrupted"""
 
@@ -43,7 +50,7 @@ log = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    command = {"serve": _serve, "decode": _decode, "events": _events}[arguments.command]
+    command = {"serve": _serve, "decode": _decode, "events": _events, **provisioning.COMMANDS}[arguments.command]
     return console.run(PROGRAM, lambda: command(arguments), verbose=arguments.verbose)
 
 
@@ -67,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     shape.add_argument("--json", action="store_true", help="print as JSON")
     shape.add_argument("--csv", action="store_true", help="print as CSV, one row for each label of an event")
 
-    for each in (serve, decode, events):
+    for each in (serve, decode, events, *provisioning.add_to(commands)):
         each.add_argument("-v", "--verbose", action="store_true")
     return parser
 
