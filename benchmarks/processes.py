@@ -11,11 +11,11 @@ import msgspec
 
 from benchmarks.document.schema import Process
 from benchmarks.worker import Job, Line
+from edge_runtime.device import children
 from edge_runtime.errors import CamtrapEdgeError
 
 OnDone = Callable[[int], None]
 """Called with the queries that are done so far."""
-_TAIL = 400
 
 
 class WorkerError(CamtrapEdgeError):
@@ -54,7 +54,7 @@ def run(job: Job, on_done: OnDone) -> Process:
             raise WorkerError(last.problem, exit_code=last.exit_code)
         if last.process is None:
             errors.seek(0)
-            raise WorkerError(_why_it_ended(worker.returncode, errors.read()))
+            raise WorkerError(f"the process {children.why_it_ended(worker.returncode, errors.read())}")
         return last.process
 
 
@@ -71,11 +71,3 @@ def _talk(worker: subprocess.Popen[bytes], job: Job, on_done: OnDone) -> Line:
         if line.done is not None:
             on_done(line.done)
     return line
-
-
-def _why_it_ended(code: int, said: str) -> str:
-    if code == -9:
-        return "the process was killed: most likely out of memory"
-    ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    last = " ".join(said.split())[-_TAIL:]
-    return f"the process {ended}: {last}" if last else f"the process {ended}"

@@ -26,7 +26,7 @@ from benchmarks.scenarios import MEASURES, ONE_QUERY
 from benchmarks.scenarios.protocol import Samples, Task
 from benchmarks.statistics import warmup
 from edge_runtime.bundles import bundle as bundles
-from edge_runtime.device import memory
+from edge_runtime.device import children, memory
 from edge_runtime.engines import engine_cache
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.tuning.plan import Setup
@@ -75,9 +75,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 def main() -> int:
     """Do the job; returns the exit code, 0 also where a problem was told."""
     memory.return_large_blocks()
-    with contextlib.suppress(OSError):
-        # Where memory runs out, this process is the one to go.
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    children.go_first_where_memory_runs_out()
     # Runtimes print what they like on standard output; only answers may be there.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
@@ -122,7 +120,7 @@ def _work(job: Job, answers: TextIO) -> Process:
         wall_ns=usage.wall_ns,
         cpu_ns=usage.cpu_ns,
         others_cpu_share=usage.others,
-        peak_rss_bytes=_peak_bytes(),
+        peak_rss_bytes=children.peak_bytes(),
     )
 
 
@@ -201,15 +199,6 @@ def _built_engines() -> frozenset[str]:
     with contextlib.suppress(OSError):
         return frozenset(file.name for file in engine_cache.cache_folder().iterdir())
     return frozenset()
-
-
-def _peak_bytes() -> int | None:
-    """The largest resident set of this process so far (VmHWM)."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024
-    return None
 
 
 def _say(answers: TextIO, line: Line) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_runtime.bundles.bundle import Bundle
+from edge_runtime.device import children
 from edge_runtime.errors import EngineError
 from edge_runtime.settings import Decode
 from edge_runtime.tuning import agreement, plan
@@ -38,7 +39,6 @@ _PASS_SHARE = 1 / 100
 _PATIENCE = 20.0
 """How many times longer than the reference a candidate may take before it is ended."""
 _PATIENCE_SECONDS = 60.0
-_TAIL = 400
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, the steps done and the steps in all."""
@@ -172,7 +172,7 @@ def run(job: Job, *, patience_s: float) -> tuple[Answer, float]:
                     pipe.close()
         if "seconds" not in told:
             errors.seek(0)
-            raise _TrialError(told.get("problem") or _why_it_ended(process.returncode, errors.read()))
+            raise _TrialError(told.get("problem") or children.why_it_ended(process.returncode, errors.read()))
     return Answer.from_dict(told), told["loaded_at"] - started
 
 
@@ -198,14 +198,6 @@ def _talk(process: subprocess.Popen[str], job: Job, patience_s: float) -> dict[s
     if answer:
         return {**json.loads(answer), "loaded_at": loaded_at}
     return {"problem": f"took longer than {patience_s:.0f} s"} if time.monotonic() - loaded_at >= patience_s else {}
-
-
-def _why_it_ended(code: int, said: str) -> str:
-    if code == -9:
-        return "was killed: most likely out of memory"
-    ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    last = " ".join(said.split())[-_TAIL:]
-    return f"{ended}: {last}" if last else ended
 
 
 def _affordable(right: Answer, trial_s: float) -> int:

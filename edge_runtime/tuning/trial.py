@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from edge_runtime import overlap
 from edge_runtime.bundles import bundle as bundles
-from edge_runtime.device import memory
+from edge_runtime.device import children, memory
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.journal.journal import FILE_NAME, Journal
 from edge_runtime.models.detector import Detector
@@ -94,9 +94,7 @@ class Answer:
 def main() -> int:
     """Do the job; returns the exit code, 0 also where a problem was told."""
     memory.return_large_blocks()
-    with contextlib.suppress(OSError):
-        # Where memory runs out, this process is the one to go.
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    children.go_first_where_memory_runs_out()
     # Runtimes print what they like on standard output; only answers may be there.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
@@ -127,7 +125,7 @@ def _work(job: Job, answers: TextIO) -> None:
                 started = time.perf_counter()
                 found = _pass(pipeline, job.photos, setup, limit_s=job.limit_s)
                 seconds, passes = seconds + time.perf_counter() - started, passes + 1
-            peak_mb = _peak_bytes() / 1e6
+            peak_mb = (children.peak_bytes() or 0) / 1e6
             alone = [_detections(pipeline.look((stamp, True))) for stamp in job.photos[: _ALONE if job.alone else 0]]
         finally:
             journal.close()
@@ -168,15 +166,6 @@ def _detections(look: Look) -> tuple[Detection, ...]:
     if isinstance(look, Failed) and look.kind is FailureKind.INFERENCE:
         raise CamtrapEdgeError(look.problem)
     return look.detections if isinstance(look, Seen) else ()
-
-
-def _peak_bytes() -> int:
-    """The largest resident set of this process so far (VmHWM); 0 where the system does not say."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def _say(answers: TextIO, line: str) -> None:
