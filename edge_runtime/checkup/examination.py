@@ -67,7 +67,7 @@ def examine(
             missing = next((name for name in step.needs if name in lost), None)
             started = time.monotonic()
             if missing is not None:
-                finding = skipped(f"'{missing}' has to be good first")
+                finding = skipped(f"'{missing}' has to be mended first")
                 lost.add(step.name)
             elif step.network and not with_network:
                 finding = skipped("of --no-network")

@@ -48,7 +48,7 @@ def hashes(visit: Visit) -> Finding:
 
 
 def engine(visit: Visit) -> Finding:
-    """What will run, why, and that the detector does run: one grey picture goes through it."""
+    """What will run, threads x inferences at once, why, and that the detector does run: on one grey picture."""
     models, file = visit.settings.models, stored.file_for(Path(visit.settings.data))
     told = []
     try:
@@ -58,10 +58,7 @@ def engine(visit: Visit) -> Finding:
                 continue  # it takes its bundle's first variant that runs here
             chosen = visit.chosen[task] = choose(bundle, models.engine, cpus=models.threads, file=file)
             setup = chosen.setup
-            told.append(
-                f"{task}: {setup.variant} by {setup.engine}, {setup.streams} at once with {setup.threads} threads each "
-                f"({chosen.why})"
-            )
+            told.append(f"{task} {setup.variant} by {setup.engine}, {setup.threads}x{setup.streams} ({chosen.why})")
         milliseconds = _one_picture(visit.chosen["detector"].bundle)
     except (BundleError, ConfigError) as error:
         return bad(str(error), f"set `engine: auto` under `models:` in {visit.config}; here are: {_here()}")

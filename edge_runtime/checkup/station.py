@@ -137,7 +137,8 @@ def _answered(visit: Visit, journal: Journal, ack: Ack, milliseconds: float) -> 
             "one sends with the same name and a copy of its journal",
             f"set another `device:` and an empty `data:` in {visit.config} of the copied device",
         )
-    told = f"a station acknowledges everything up to {up_to} (after {milliseconds:.0f} ms)"
+    what = f"everything up to {up_to}" if up_to else "this device, which has sent nothing yet"
+    told = f"a station acknowledges {what} (after {milliseconds:.0f} ms)"
     waiting = journal.outbox.waiting()
     if waiting:
         return warn(

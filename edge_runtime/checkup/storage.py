@@ -16,6 +16,8 @@ from edge_runtime.checkup.visit import Visit
 from edge_runtime.checkup.world import World
 from edge_runtime.journal.journal import FILE_NAME
 
+SERVICE_ACCOUNT = "edge-runtime"
+"""As in deploy/systemd."""
 LITTLE_BYTES, LOW_BYTES = 50_000_000, 500_000_000
 """Below the first the journal may not get through a card; below the second a person should look."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
@@ -34,7 +36,7 @@ def data_folder(visit: Visit) -> Finding:
     mount = mount_of(there.resolve(), mounts(visit.world))
     if mount is not None and mount.read_only:
         return _read_only(folder, mount)
-    make = f"sudo install -d -o $USER {quoted}"
+    make = f"sudo install -d -o {_runs_as()} {quoted}"
     if there != folder:
         if folder.is_symlink() or not there.is_dir() or not os.access(there, os.W_OK):
             return bad(f"{folder} does not exist and cannot be made in {there}", make)
@@ -53,8 +55,16 @@ def data_folder(visit: Visit) -> Finding:
             return bad(problem, f"df -h {quoted}; sudo journalctl --vacuum-size=50M; then free some more")
         if folder.stat().st_uid not in (0, os.geteuid()):
             return bad(problem, f"as its owner: sudo -u {owner} edge-runtime doctor -c {visit.config}")
-        return bad(problem, f"sudo chown -R $USER {quoted}")
-    return _strangers(folder, owner) or good(f"{folder} can be written, owner {owner}")
+        return bad(problem, f"sudo chown -R {_runs_as()} {quoted}")
+    strangers = _strangers(folder, owner)
+    if strangers is not None:
+        return strangers
+    if os.geteuid() == 0 and folder.stat().st_uid != 0:
+        return warn(
+            f"{folder} can be written by root, who may do anything; its owner is {owner}",
+            f"look as the account that runs it: sudo -u {owner} edge-runtime doctor -c {visit.config}",
+        )
+    return good(f"{folder} can be written, owner {owner}")
 
 
 def data_disk(visit: Visit) -> Finding:
@@ -96,6 +106,14 @@ def _strangers(folder: Path, owner: str) -> Finding | None:
                 f"sudo chown -R {owner}: {shlex.quote(str(folder))}",
             )
     return None
+
+
+def _runs_as() -> str:
+    """The account under which the installed service runs; whoever types it, where there is none."""
+    try:
+        return pwd.getpwnam(SERVICE_ACCOUNT).pw_name
+    except KeyError:
+        return "$USER"
 
 
 def _owner(path: Path) -> str:

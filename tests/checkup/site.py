@@ -30,12 +30,14 @@ pattern read ct/1/%u/a
 user {STATION}
 topic readwrite #
 """
+BY_CERTIFICATE = "require_certificate true\nuse_identity_as_username true\nuse_username_as_clientid true\n"
+"""Whose certificate it is, that is who it is: as in deploy/mosquitto."""
 NAMES = "DNS:localhost,IP:127.0.0.1"
 
 
 @contextmanager
 def broker(
-    kit: Kit, authority: Authority, certificate: tuple[Path, Path], *, rules: str = RULES
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path], *, rules: str = RULES, by_certificate: bool = False
 ) -> Iterator[Mosquitto]:
     """A broker with this certificate, at which the kit's device has an account; its settings are saved."""
     if shutil.which("mosquitto_passwd") is None:
@@ -48,6 +50,8 @@ def broker(
         subprocess.run(["mosquitto_passwd", "-b", str(folder / "passwords"), name, f"secret of {name}"], check=True)
     options = f"allow_anonymous false\npassword_file {folder}/passwords\nacl_file {folder}/acl\n"
     options += f"certfile {certificate[0]}\nkeyfile {certificate[1]}\n"
+    if by_certificate:
+        options += f"cafile {authority.ca}\n{BY_CERTIFICATE}"
     with Mosquitto(folder, options=options) as running:
         at(kit, running.port, authority)
         yield running

@@ -49,7 +49,7 @@ def test_a_mistyped_key_is_named_with_its_line_and_everything_that_needs_it_is_s
     found = kit.look(with_network=True)
     wanted = ("cards.rescan_secnds", "rescan_seconds", f"device.yaml:{line}")
     is_bad(found["configuration"], *wanted, next_step=f"nano +{line} {kit.config}")
-    for name in ("data folder", "data disk", "journal", "models", "card folder", "clock", "name", "TLS files"):
+    for name in ("data folder", "data disk", "journal", "models", "card folder", "time zone", "name", "TLS files"):
         is_skipped_for(found[name], "configuration")
     assert found["temperature"].status == "good"  # it needs no configuration
     assert not [each for each in found.values() if each.status == "good" and "configuration" in each.found]
@@ -86,7 +86,7 @@ def test_a_data_folder_that_cannot_really_be_written_is_found_by_trying(kit: Kit
         locked.mkdir(mode=0o555)
     kit.settings["data"] = str(locked)
     kit.save()
-    is_bad(kit.look()["data folder"], "cannot be written", next_step="sudo chown -R $USER")
+    is_bad(kit.look()["data folder"], "cannot be written", next_step="sudo chown -R ")
 
 
 def test_a_data_folder_that_is_still_to_be_made_is_no_fault_but_is_said(kit: Kit) -> None:
@@ -103,6 +103,15 @@ def test_a_journal_left_by_another_account_is_named(kit: Kit) -> None:
         pytest.skip("only root can give a file away")
     os.chown(kit.data, 65534, 65534)
     is_bad(kit.look()["data folder"], "belongs to root", next_step="sudo chown -R")
+
+
+def test_root_is_told_to_look_as_the_account_that_runs_the_daemon(kit: Kit) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    for path in (kit.data, *kit.data.iterdir()):
+        os.chown(path, 65534, 65534)
+    finding = kit.look()["data folder"]
+    assert finding.status == "warn" and "edge-runtime doctor -c" in finding.next_step and "sudo -u" in finding.next_step
 
 
 @pytest.mark.parametrize(("free", "status"), [(10_000_000, "bad"), (200_000_000, "warn"), (2_000_000_000, "good")])
@@ -146,6 +155,17 @@ def test_a_corrupt_journal_is_found_and_the_next_step_keeps_it(kit: Kit) -> None
     raw = bytearray(kit.journal.read_bytes())
     assert len(raw) > 8192
     raw[4096 : len(raw) - 4096] = os.urandom(len(raw) - 8192)
+    kit.journal.write_bytes(raw)
+    is_bad(kit.look()["journal"], "damaged", next_step=f"mv {kit.journal}")
+
+
+def test_one_corrupt_page_in_a_table_that_nothing_else_reads_is_found(kit: Kit) -> None:
+    connection = sqlite3.connect(kit.journal)
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'embedding'").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    raw = bytearray(kit.journal.read_bytes())
+    raw[(page - 1) * size : page * size] = b"\xa5" * size
     kit.journal.write_bytes(raw)
     is_bad(kit.look()["journal"], "damaged", next_step=f"mv {kit.journal}")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -12,6 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_runtime.checkup import station as step
 from edge_runtime.checkup.step import Finding
+from edge_runtime.checkup.world import World, command_lines
+from edge_runtime.settings import Uplink
 from edge_runtime.tryout.ports import free_port
 from edge_runtime.uplink import link, topics
 from edge_runtime.uplink.ack import Ack
@@ -132,6 +136,54 @@ def test_tls_towards_a_port_without_it_is_named(kit: Kit, authority: Authority, 
     is_bad(found["TLS"], "does not answer in TLS", next_step="8883")
 
 
+def own(kit: Kit, authority: Authority, name: str) -> None:
+    """The device shows a certificate for this name instead of a password."""
+    certificate, key = authority.sign(name, f"DNS:{name}")
+    tls = {"ca": str(authority.ca), "certificate": str(certificate), "key": str(key)}
+    kit.settings["uplink"] = {"host": "localhost", "port": kit.settings["uplink"]["port"], "tls": tls}
+    kit.save()
+
+
+def test_a_certificate_of_its_own_lets_the_device_in(
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path]
+) -> None:
+    kit.answer_seconds = 0.1
+    with site.broker(kit, authority, certificate, by_certificate=True):
+        own(kit, authority, DEVICE)
+        found = kit.look(with_network=True)
+    assert {found[name].status for name in ("TLS files", "TLS", "login", "publish")} == {"good"}, found
+
+
+def test_a_broker_that_wants_a_certificate_says_so(
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path]
+) -> None:
+    with site.broker(kit, authority, certificate, by_certificate=True):
+        found = kit.look(with_network=True)
+    is_bad(found["TLS"], "refuses this device's certificate, or wants one", next_step="`certificate:` and `key:`")
+    skipped(found, "login", "publish", "station")
+
+
+def test_a_certificate_for_another_device_may_not_write_and_says_which_name_it_needs(
+    kit: Kit, authority: Authority, certificate: tuple[Path, Path]
+) -> None:
+    with site.broker(kit, authority, certificate, by_certificate=True):
+        own(kit, authority, "valley")
+        found = kit.look(with_network=True)
+    assert found["login"].status == "good"
+    is_bad(found["publish"], "may not write", next_step=f"its CN has to be {DEVICE}")
+
+
+def test_a_broker_that_knows_only_mqtt_3_1_1_leaves_the_proof_to_the_station(kit: Kit) -> None:
+    iotcore = pytest.importorskip("iotcore")
+    port = free_port()
+    with iotcore.Broker(port=port, listen="127.0.0.1"):
+        site.at(kit, port)
+        with site.station(kit, port):
+            found = kit.look(with_network=True)
+    assert found["login"].status == found["station"].status == "good", found
+    assert found["publish"].status == "skipped" and "3.1.1" in found["publish"].found
+
+
 def test_a_missing_ca_file_is_found_without_any_network(kit: Kit, authority: Authority) -> None:
     site.at(kit, free_port(), authority)
     kit.settings["uplink"]["tls"]["ca"] = "lost.crt"
@@ -239,8 +291,51 @@ def test_the_link_believes_acknowledgements_that_name_what_the_check_up_publishe
         journal.close()
 
 
+def deliver(kit: Kit, port: int, models: dict[str, str]) -> None:
+    """What the daemon does with one new summary, until a station has acknowledged it."""
+    journal = kit.open_journal()
+    uplink = Uplink(host="localhost", port=port, ack_timeout_seconds=1)
+    sends = link.Link(uplink, DEVICE, kit.open_journal, models=models, time_zone="Africa/Nairobi")
+    try:
+        with journal.transaction():
+            journal.codes.add_of(event())
+            journal.outbox.put(event(), now_s=int(NOW_S))
+        sends.start()
+        eventually(journal.outbox.empty, "the summary is acknowledged")
+    finally:
+        sends.stop()
+        journal.close()
+
+
+def test_a_look_between_two_runs_keeps_no_summary_from_being_acknowledged(kit: Kit, tmp_path: Path) -> None:
+    # The settings name another model than the daemon used, so that the check-up introduces the device anew.
+    with Mosquitto(tmp_path / "broker") as broker:
+        site.at(kit, broker.port)
+        with site.station(kit, broker.port) as (_, store):
+            deliver(kit, broker.port, {"detector": "an earlier one"})
+            told = kit.look(with_network=True)["station"]
+            assert told.status == "good" and "up to 1" in told.found
+            deliver(kit, broker.port, {"detector": "an earlier one"})
+            assert [each.sequence for each in store.recent_events(10)] == [2, 1]
+
+
 def run_beside(kit: Kit) -> Callable[[], list[list[str]]]:
     return lambda: [["/usr/bin/python3", "/opt/edge/bin/edge-runtime", "run", "-c", str(kit.config)]]
+
+
+def test_a_real_daemon_is_recognised_among_the_processes(kit: Kit) -> None:
+    def ours() -> list[Sequence[str]]:
+        return [words for words in command_lines() if str(kit.config) in words]
+
+    world = World(command_lines=ours)
+    assert not world.daemon_runs()
+    daemon = subprocess.Popen([sys.executable, "-m", "edge_runtime.cli", "run", "-c", str(kit.config)])
+    try:
+        eventually(world.daemon_runs, "the daemon is seen")
+    finally:
+        daemon.kill()
+        daemon.wait()
+    assert not world.daemon_runs()
 
 
 def test_beside_a_running_daemon_nothing_is_sent_and_its_journal_is_asked(kit: Kit, tmp_path: Path) -> None:
