@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from edge_runtime.daemon import Daemon, OnOutcome, ignore_outcome
 from edge_runtime.device import courtesy
+from edge_runtime.device.notify import Supervisor
 from edge_runtime.individuals import gallery
 from edge_runtime.individuals.recogniser import Recogniser
 from edge_runtime.individuals.records import MadeBy
@@ -40,12 +41,18 @@ class Device:
             self.journal.close()
 
 
-def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome) -> Device:
+def assemble(
+    settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome, supervisor: Supervisor | None = None
+) -> Device:
     """Open the journal, load the models and put the stages together.
+
+    Args:
+        supervisor: told how the work goes; nobody by default.
 
     Raises:
         ConfigError, BundleError, EngineError, JournalError: whatever cannot be used, and why.
     """
+    supervisor = Supervisor() if supervisor is None else supervisor
     # Before any thread starts: each has the priority of the one that started it.
     courtesy.step_back(nice=settings.power.nice, disk=settings.power.disk)
     file = Path(settings.data) / FILE_NAME
@@ -88,8 +95,10 @@ def assemble(settings: DeviceSettings, *, on_outcome: OnOutcome = ignore_outcome
         workers=loaded.workers,
         embedder=embedder,
         recogniser=recogniser,
+        supervisor=supervisor,
     )
-    return Device(Daemon(settings, journal, pipeline, link, on_outcome=on_outcome), journal, link)
+    daemon = Daemon(settings, journal, pipeline, link, on_outcome=on_outcome, supervisor=supervisor)
+    return Device(daemon, journal, link)
 
 
 def rules(settings: DeviceSettings, detector: Detector) -> Rules:

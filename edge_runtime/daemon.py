@@ -12,6 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.device import disks
+from edge_runtime.device.notify import Supervisor
 from edge_runtime.errors import CardGoneError, DrainTimeoutError, JournalError
 from edge_runtime.events.lull import Lull
 from edge_runtime.intake.scan import Problem
@@ -57,6 +59,8 @@ class Daemon:
 
     Args:
         on_outcome: called after each file, for progress.
+        supervisor: told how the work goes. Its watchdog is fed by what comes to an end: a file, a folder's listing, an
+            idle wait; whatever hangs starves it. Videos feed it as they go: see `Pipeline`.
         monotonic: seconds that never jump.
     """
 
@@ -68,13 +72,15 @@ class Daemon:
         link: Link,
         *,
         on_outcome: OnOutcome = ignore_outcome,
+        supervisor: Supervisor | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._journal, self._pipeline, self._link = settings, journal, pipeline, link
         self._on_outcome, self._monotonic = on_outcome, monotonic
+        self._supervisor = Supervisor() if supervisor is None else supervisor
         self._root = Path(settings.cards.root)
         self._settling = Settling(settings.cards.settle_seconds, now=monotonic)
-        self._rescan = Rescan(self._root, journal)
+        self._rescan = Rescan(self._root, journal, on_progress=self._supervisor.progress)
         self._lull = Lull(settings.events.gap_seconds)
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -83,6 +89,10 @@ class Daemon:
         # What an earlier process left unreported is reported by this one.
         self._report_due = True
         self._problems: list[Problem] = []
+        self._trouble_told = ""
+        self._disk_told: str | None = None
+        # Files since the start, and of the folders begun in this pass.
+        self._done = self._waiting = 0
 
     def stop(self) -> None:
         """Ask the loop to end after the photos in hand, and at once with a video. Safe from a signal handler and from
@@ -99,6 +109,13 @@ class Daemon:
             JournalError: with `until_idle`, the journal cannot be written.
             DrainTimeoutError: with `until_idle`, no station acknowledged in time; the summaries stay in the outbox.
         """
+        self._supervisor.ready()
+        try:
+            self._run(until_idle=until_idle)
+        finally:
+            self._supervisor.stopping()
+
+    def _run(self, *, until_idle: bool) -> None:
         with Watcher(self._root, self._hint):
             while not self._stopping.is_set():
                 self._wake.clear()
@@ -110,11 +127,13 @@ class Daemon:
                     self._trouble(str(error))
                     continue
                 except sqlite3.Error as error:
-                    problem = JournalError(self._journal.file, str(error), hint="free some space on the disk")
+                    problem = JournalError(self._journal.file, str(error), hint=self._advice())
                     if until_idle:
                         raise problem from error
                     self._trouble(str(problem))
                     continue
+                self._trouble_told = ""
+                self._supervisor.status(self._state(done))
                 if until_idle and not done.unfinished:
                     break
                 self._wait(self._pause(done))
@@ -134,8 +153,9 @@ class Daemon:
         return done
 
     def _pass(self) -> Pass:
-        taken = unfinished = 0
+        taken = unfinished = self._waiting = 0
         doubtful = []
+        self._look_at_the_disk()
         problems: list[Problem] = []
         with closing(self._pipeline.take_all(self._todo(problems))) as outcomes:
             for stamp, outcome in outcomes:
@@ -144,14 +164,20 @@ class Daemon:
                     doubtful.append(stamp.path)
                 else:
                     taken += 1
+                    self._done += 1
+                self._waiting -= 1
+                self._supervisor.progress()
+                self._supervisor.status(f"reading: {self._done} files done, {self._waiting} waiting", lasting=False)
                 self._link.wake()
                 self._on_outcome(stamp, outcome)
         self._settling.keep_only(doubtful)
         self._tell(problems)
+        self._supervisor.progress()
         return Pass(taken, unfinished)
 
     def _todo(self, problems: list[Problem]) -> Iterator[Work]:
         for new in self._rescan.new(problems):
+            self._waiting += len(new)
             for stamp in new:
                 if self._stopping.is_set():
                     return
@@ -197,6 +223,7 @@ class Daemon:
         seconds = self._settings.uplink.drain_seconds
         deadline = self._monotonic() + seconds
         while not self._journal.outbox.empty() and not self._stopping.wait(DRAIN_POLL_SECONDS):
+            self._supervisor.progress()
             if self._monotonic() >= deadline:
                 raise DrainTimeoutError(self._journal.outbox.waiting(), seconds)
 
@@ -205,9 +232,41 @@ class Daemon:
         self._wake.set()
 
     def _wait(self, seconds: float) -> None:
-        if self._wake.wait(seconds) and not self._stopping.is_set():
+        woken = False
+        while not woken and seconds > 0:
+            # In parts: to wait on purpose is no hanging, and the supervisor is told so.
+            part = min(seconds, self._supervisor.longest_wait)
+            woken = self._wake.wait(part)
+            self._supervisor.progress()
+            seconds -= part
+        if self._wake.is_set() and not self._stopping.is_set():
             self._stopping.wait(DEBOUNCE_SECONDS)
 
     def _trouble(self, problem: str) -> None:
-        log.error("%s", problem)
-        self._stopping.wait(TROUBLE_SECONDS)
+        # Once, not every few seconds for weeks: the log lies on an SD card too.
+        if problem != self._trouble_told:
+            log.error("%s", problem)
+        self._trouble_told = problem
+        self._supervisor.status(f"waiting: {problem}")
+        self._stopping.wait(min(TROUBLE_SECONDS, self._supervisor.longest_wait))
+        # It waits for a card or for room on the disk, and looks again and again: nothing hangs.
+        self._supervisor.progress()
+
+    def _look_at_the_disk(self) -> None:
+        """While nothing is written, nobody else would notice that nothing can be."""
+        found = disks.unwritable(self._journal.file.parent)
+        if found and found != self._disk_told:
+            log.error("%s: %s; %s", self._journal.file, found, self._advice())
+        self._disk_told = found
+
+    def _advice(self) -> str:
+        found = disks.unwritable(self._journal.file.parent)
+        if found is None:
+            return "free some space on the disk"
+        return f"{found}: restart the board, which checks its disk; what was recorded is safe"
+
+    def _state(self, done: Pass) -> str:
+        disk = f"{self._disk_told}; " if self._disk_told else ""
+        again = f", {done.unfinished} to be looked at again" if done.unfinished else ""
+        waiting = self._journal.outbox.waiting()
+        return f"{disk}idle: {self._done} files done{again}; {waiting} summaries wait for a station"

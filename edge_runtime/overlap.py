@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeVar
 
@@ -19,6 +19,8 @@ def in_order(
     workers: int,
     ahead: int,
     on_leaving: Callable[[], object] = lambda: None,
+    on_waiting: Callable[[Item], object] | None = None,
+    patience: float | None = None,
 ) -> Generator[list[tuple[Item, Result]], None, None]:
     """Call `function` on each item of `work` in `workers` threads; yields what is finished, in the order of `work`.
 
@@ -29,6 +31,8 @@ def in_order(
 
     Args:
         on_leaving: called when it is left early, before that wait: to tell calls that have begun to hurry.
+        on_waiting: called in the caller's thread with the item whose turn it is, each time that it has been waited for
+            for `patience` seconds.
 
     Raises:
         Exception: what `function` raised, when it is that item's turn; or what reading `work` raised, after everything
@@ -43,6 +47,9 @@ def in_order(
                 running.append((item, pool.submit(function, item)))
             if not running:
                 return
+            if on_waiting is not None:
+                while not wait([running[0][1]], patience).done:
+                    on_waiting(running[0][0])
             ready = [_take(running)]
             while running and running[0][1].done() and not running[0][1].exception():
                 ready.append(_take(running))

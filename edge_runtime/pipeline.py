@@ -19,6 +19,7 @@ from threading import Event
 import cv2
 
 from edge_runtime import overlap, values, video_look
+from edge_runtime.device.notify import Supervisor
 from edge_runtime.errors import (
     CardGoneError,
     EngineError,
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 
 Work = tuple[FileStamp, bool]
 """A file, and whether it is settled: it has not changed for a while, so what it lacks now it will not get."""
+LONGEST_PATIENCE = 3600.0
+"""Seconds; threads cannot wait for ever and be asked in between."""
 FINISHED_AHEAD = 8
 """Photos that are announced to the system, or wait for their turn to be recorded; of the latter only boxes are kept."""
 
@@ -58,6 +61,8 @@ class Pipeline:
     Args:
         workers: threads that look at photos at once.
         embedder: for the animals that `recogniser` may know; both or neither.
+        supervisor: fed with each part of a video that is through, for a video may take hours; and asked, while a photo
+            comes to no end, whether that will be the end of us.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Pipeline:
         workers: int = 1,
         embedder: Embedder | None = None,
         recogniser: Recogniser | None = None,
+        supervisor: Supervisor | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._journal, self._detector, self._classifier, self._rules = journal, detector, classifier, rules
@@ -79,10 +85,9 @@ class Pipeline:
             run_id = journal.runs.add(run)
         naming = classifier.naming if classifier else None
         self._recorder = Recorder(journal, rules, naming, run_id=run_id, recogniser=recogniser, now=now)
-        self._stopping = Event()
-        self._stages = Stages(
-            detector.resized_to, detector.detect, self._name_animals, journal.knows, self._stopping.is_set
-        )
+        self._stopping, self._supervisor = Event(), Supervisor() if supervisor is None else supervisor
+        self._blamed: FileStamp | None = None
+        self._stages = Stages(detector.resized_to, detector.detect, self._name_animals, journal.knows, self._stopped)
         if video.installed():
             with journal.transaction():
                 journal.ledger.try_again(video.NEEDS_AV)
@@ -100,13 +105,24 @@ class Pipeline:
             sqlite3.Error: the journal cannot be written; likewise.
         """
         ahead = self._workers + FINISHED_AHEAD if self._workers > 1 else 1
-        work, workers, leave = _announced(work), self._workers, self._stopping.set
+        work, workers, leave, blame = _announced(work), self._workers, self._stopping.set, self._blame
+        patience = min(self._supervisor.longest_wait, LONGEST_PATIENCE)
         self._stopping.clear()
         if self._rules.prefilter == "burst":
-            gap_s = self._rules.gap_s
-            looks = turns.in_order(work, self.look, workers=workers, ahead=ahead, gap_s=gap_s, on_leaving=leave)
+            looks = turns.in_order(
+                work,
+                self.look,
+                workers=workers,
+                ahead=ahead,
+                gap_s=self._rules.gap_s,
+                on_leaving=leave,
+                on_waiting=blame,
+                patience=patience,
+            )
         else:
-            looks = overlap.in_order(work, self.look, workers=workers, ahead=ahead, on_leaving=leave)
+            looks = overlap.in_order(
+                work, self.look, workers=workers, ahead=ahead, on_leaving=leave, on_waiting=blame, patience=patience
+            )
         with closing(looks):
             for ready in looks:
                 yield from self.record(ready)
@@ -123,6 +139,22 @@ class Pipeline:
         """
         with self._journal.transaction():
             return [(stamp, self._recorder.record(stamp, look)) for (stamp, _), look in ready]
+
+    def _blame(self, work: Work) -> None:
+        """Count a failed attempt for the photo that everybody waits for, before the supervisor ends the program for it.
+
+        Otherwise the next program would hang with the same photo, and the one after that. Comes the photo to an end
+        after all, that is what is recorded of it.
+
+        Raises:
+            sqlite3.Error: the journal cannot be written.
+        """
+        stamp, _ = work
+        if stamp == self._blamed or not self._supervisor.is_starving():
+            return
+        self._blamed = stamp
+        with self._journal.transaction():
+            self._recorder.record(stamp, Failed(FailureKind.INFERENCE, "it comes to no end", final=False))
 
     def close_events(self, over: Collection[int] | None = None) -> int:
         """Close those open events that nothing more can join, all of them without `over`; returns how many."""
@@ -195,6 +227,11 @@ class Pipeline:
 
     def _name_animals(self, frame: values.Frame, detections: tuple[Detection, ...]) -> tuple[Detection, ...]:
         return self._embed(frame, self._name_species(frame, detections))
+
+    def _stopped(self) -> bool:
+        """Asked between any two parts of a video: whoever asks has come on."""
+        self._supervisor.progress()
+        return self._stopping.is_set()
 
     def _name_species(self, frame: values.Frame, detections: tuple[Detection, ...]) -> tuple[Detection, ...]:
         if self._classifier is None:

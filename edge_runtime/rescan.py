@@ -8,7 +8,7 @@ nor asked about. This is remembered in memory only; a new process asks the ledge
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from edge_runtime import reinsertion
@@ -24,10 +24,13 @@ class Rescan:
     """Finds what is new below a folder, pass after pass.
 
     A folder that was not there in the pass before may be that of another card: see `reinsertion`.
+
+    Args:
+        on_progress: called for each folder that was listed, and while long files are read to know a card again.
     """
 
-    def __init__(self, root: Path, journal: Journal) -> None:
-        self._root, self._journal = root, journal
+    def __init__(self, root: Path, journal: Journal, *, on_progress: Callable[[], object] = lambda: None) -> None:
+        self._root, self._journal, self._on_progress = root, journal, on_progress
         # Of each folder of the last pass its fingerprint, None where something in it was not finished.
         self._seen: dict[PurePosixPath, int | None] = {}
 
@@ -49,6 +52,7 @@ class Rescan:
         """
         before, self._seen = self._seen, {}
         for folder in scan.walk(self._root, problems):
+            self._on_progress()
             fingerprint = folder.fingerprint
             if before.get(folder.path) == fingerprint:
                 self._seen[folder.path] = fingerprint
@@ -61,7 +65,7 @@ class Rescan:
     def _look(self, folder: Folder, *, appeared: bool) -> list[FileStamp]:
         ledger = self._journal.ledger
         finished = ledger.finished(folder.path, [file[0] for file in folder.listed])
-        if appeared and not reinsertion.is_the_same(folder, finished, ledger):
+        if appeared and not reinsertion.is_the_same(folder, finished, ledger, self._on_progress):
             log.warning("%s: other files under known names; reading all of them", folder.path)
             with self._journal.transaction():
                 for file in filter(scan.is_medium, folder.listed):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime import assembly, settings
+from edge_runtime.device import notify
 
 
 def add(commands: Any) -> None:
@@ -21,7 +22,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until it is told to stop; returns the exit code."""
-    device = assembly.assemble(settings.read_device(arguments.config))
+    device = assembly.assemble(settings.read_device(arguments.config), supervisor=notify.supervisor())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: device.daemon.stop())
     device.run(until_idle=arguments.until_idle)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
+from edge_runtime.device import disks
 from edge_runtime.errors import CardGoneError, IncompletePhotoError, PhotoError, StoppedError, UnreadablePhotoError
 from edge_runtime.values import FileStamp
 
@@ -119,12 +120,15 @@ def _explain(error: OSError, stamp: FileStamp) -> CardGoneError | PhotoError:
 
 
 def _gone_folder(stamp: FileStamp) -> Path | None:
-    """The highest folder on the way to the file that cannot be listed any more."""
+    """The highest folder on the way to the file that cannot be listed any more, or lies on a device that was pulled:
+    it may still be mounted, and what the kernel remembers of it can still be listed."""
     for part in reversed(stamp.path.parents):
         folder = stamp.card / part
         try:
             with os.scandir(folder) as listing:
                 next(listing, None)
+            if disks.is_pulled(folder):
+                return folder
         except OSError as error:
             if error.errno not in _FORBIDDEN:
                 return folder

@@ -8,6 +8,7 @@ opened, symbolic links are neither followed nor taken.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from edge_runtime.device import disks
 from edge_runtime.errors import CardGoneError
 from edge_runtime.values import FileStamp
 
@@ -154,6 +156,9 @@ def _list(folder: Path, problems: list[Problem]) -> tuple[tuple[Listed, ...], li
     # Through a descriptor the kernel finds each file without walking down the path again.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        if disks.device_is_gone(os.fstat(descriptor).st_dev):
+            # Still mounted and listed from memory, but none of its files can be read.
+            raise OSError(errno.ENODEV, "pulled out while it was mounted")
         with os.scandir(descriptor) as entries:
             for entry in entries:
                 try:

@@ -144,6 +144,8 @@ def in_order(
     ahead: int,
     gap_s: int,
     on_leaving: Callable[[], object] = lambda: None,
+    on_waiting: Callable[[Item], object] = lambda item: None,
+    patience: float | None = None,
 ) -> Generator[list[tuple[Item, Result]], None, None]:
     """As `overlap.in_order`, with a turn for each item: at most `workers` of them are in hand, the others wait.
 
@@ -156,7 +158,16 @@ def in_order(
             return look(item[0], turn=turn)
 
     line = _line(work, Semaphore(workers), gap_s=gap_s)
-    with closing(overlap.in_order(line, take, workers=ahead, ahead=ahead, on_leaving=on_leaving)) as taken:
+    looks = overlap.in_order(
+        line,
+        take,
+        workers=ahead,
+        ahead=ahead,
+        on_leaving=on_leaving,
+        on_waiting=lambda item: on_waiting(item[0]),
+        patience=patience,
+    )
+    with closing(looks) as taken:
         for ready in taken:
             yield [(item, result) for (item, _), result in ready]
 

@@ -1,0 +1,86 @@
+"""What became of the disks under our folders: a reader that was pulled out, a file system that turned read-only.
+
+A USB stick that is pulled while it is mounted leaves its mount behind. What the kernel still remembers can be listed
+and even read; everything else gives EIO, as one bad photo would. Whether the device is still there, sysfs knows.
+
+An ext4 that met an error takes no more writes. The kernel then tells `ro`, or (since 6.15) `emergency_ro` beside an
+`rw` that holds no longer; `shutdown` where the device went (proc_pid_mountinfo(5)).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+MOUNTS = Path("/proc/self/mountinfo")
+BLOCK_DEVICES = Path("/sys/dev/block")
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_DEAD = {"emergency_ro": "was stopped by the kernel after an error", "shutdown": "lost its disk"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of mountinfo."""
+
+    point: Path
+    options: frozenset[str]
+    """Of this mount, and of its file system wherever else it is mounted."""
+
+
+def is_pulled(path: Path, *, block_devices: Path = BLOCK_DEVICES) -> bool:
+    """Whether the block device under `path` has left the machine though its file system is still mounted.
+
+    Raises:
+        OSError: `path` cannot be looked at.
+    """
+    return device_is_gone(path.stat().st_dev, block_devices=block_devices)
+
+
+def device_is_gone(device: int, *, block_devices: Path = BLOCK_DEVICES) -> bool:
+    """Whether the block device of this number (`st_dev`) has left the machine.
+
+    False for what has no block device (tmpfs, a network), and where sysfs shows none at all, as in some containers.
+    """
+    # Major 0 is for file systems without a device of their own.
+    if os.major(device) == 0 or os.path.lexists(block_devices / f"{os.major(device)}:{os.minor(device)}"):
+        return False
+    try:
+        with os.scandir(block_devices) as known:
+            return next(known, None) is not None
+    except OSError:
+        return False
+
+
+def unwritable(folder: Path, *, mounts: Path = MOUNTS) -> str | None:
+    """Why nothing can be written below `folder`, as far as its mount tells; None where nothing speaks against it."""
+    mount = _mount_of(folder, mounts)
+    if mount is None:
+        return None
+    for option, what in _DEAD.items():
+        if option in mount.options:
+            return f"the file system at {mount.point} {what} ({option})"
+    return f"the file system at {mount.point} is read-only" if "ro" in mount.options else None
+
+
+def _mount_of(folder: Path, mounts: Path) -> Mount | None:
+    folder = folder.resolve()
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    on_the_way = [mount for mount in map(_parse, lines) if mount and folder.is_relative_to(mount.point)]
+    # Of several at one place the last one covers the others.
+    return max(reversed(on_the_way), key=lambda mount: len(mount.point.parts), default=None)
+
+
+def _parse(line: str) -> Mount | None:
+    """A line such as `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`."""
+    words = line.split(" ")
+    try:
+        own, shared = words[5], words[words.index("-", 6) + 3]
+    except (IndexError, ValueError):
+        return None
+    point = _OCTAL.sub(lambda found: chr(int(found[1], 8)), words[4])
+    return Mount(Path(point), frozenset((*own.split(","), *shared.split(","))))
