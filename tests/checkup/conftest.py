@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkup import site
 from tests.checkup.authority import Authority
 from tests.checkup.kit import Kit, build
 
@@ -20,3 +21,9 @@ def kit(tmp_path: Path, colour_bundle: Path) -> Kit:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """Who signs the broker's certificate."""
     return Authority(tmp_path_factory.mktemp("authority"), "the station's authority")
+
+
+@pytest.fixture
+def certificate(authority: Authority) -> tuple[Path, Path]:
+    """The broker's own, and its key."""
+    return authority.sign("localhost", site.NAMES)
