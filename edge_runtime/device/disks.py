@@ -1,7 +1,8 @@
 """What became of the disks under our folders: a reader that was pulled out, a file system that turned read-only.
 
 A USB stick that is pulled while it is mounted leaves its mount behind. What the kernel still remembers can be listed
-and even read; everything else gives EIO, as one bad photo would. Whether the device is still there, sysfs knows.
+and even read; everything else gives EIO, as one bad photo would. Whether the device is still there, sysfs knows. A card
+that is pulled out of its reader leaves the reader: a disk of size 0, with the partitions that are still mounted.
 
 An ext4 that met an error takes no more writes. The kernel then tells `ro`, or (since 6.15) `emergency_ro` beside an
 `rw` that holds no longer; `shutdown` where the device went (proc_pid_mountinfo(5)).
@@ -39,16 +40,27 @@ def is_pulled(path: Path, *, block_devices: Path = BLOCK_DEVICES) -> bool:
 
 
 def device_is_gone(device: int, *, block_devices: Path = BLOCK_DEVICES) -> bool:
-    """Whether the block device of this number (`st_dev`) has left the machine.
+    """Whether the block device of this number (`st_dev`) has left the machine, or its medium the device.
 
     False for what has no block device (tmpfs, a network), and where sysfs shows none at all, as in some containers.
     """
-    # Major 0 is for file systems without a device of their own.
-    if os.major(device) == 0 or os.path.lexists(block_devices / f"{os.major(device)}:{os.minor(device)}"):
+    if os.major(device) == 0:  # of file systems without a device of their own
         return False
+    entry = block_devices / f"{os.major(device)}:{os.minor(device)}"
+    if entry.exists():
+        return _has_no_medium(entry)
     try:
         with os.scandir(block_devices) as known:
             return next(known, None) is not None
+    except OSError:
+        return False
+
+
+def _has_no_medium(entry: Path) -> bool:
+    # A partition's own size stays what it was; the folder above it is its disk's.
+    disk = entry / ".." if (entry / "partition").exists() else entry
+    try:
+        return (disk / "size").read_text().strip() == "0"
     except OSError:
         return False
 

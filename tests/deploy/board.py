@@ -24,8 +24,9 @@ PASSWD = f"""\
 root:x:0:0:root:/root:/bin/sh
 nobody:x:65534:65534:nobody:/:/usr/sbin/nologin
 edge-runtime:x:{USER}:{USER}::/var/lib/edge-runtime:/usr/sbin/nologin
+edge-station:x:{USER + 1}:{USER + 1}::/var/lib/edge-station:/usr/sbin/nologin
 """
-GROUP = f"root:x:0:\nnogroup:x:65534:\nsystemd-journal:x:991:\nedge-runtime:x:{USER}:\n"
+GROUP = f"root:x:0:\nnogroup:x:65534:\nedge-runtime:x:{USER}:\nedge-station:x:{USER + 1}:\n"
 DRIVER = """\
 [Unit]
 Description=the test
@@ -47,16 +48,20 @@ class Board:
         bundle: the detector.
         driver: a Python program that runs in the booted board as root; the board goes off when it fails. None: nothing
             runs but what the units start.
+        reader: a block device of this machine that is in the board's card reader.
     """
 
-    def __init__(self, folder: Path, bundle: Path, *, driver: str | None) -> None:
+    def __init__(self, folder: Path, bundle: Path, *, driver: str | None, reader: str | None = None) -> None:
         if os.geteuid() != 0:
             pytest.skip("needs root: boots a systemd of its own")
         if shutil.which("systemd-nspawn") is None:
             pytest.skip("systemd-nspawn is not installed (Debian: apt-get install systemd-container)")
-        self.root, self._bundle = folder / "board", bundle
-        for made in ("etc/systemd/system", "etc/edge-runtime", "var/log/journal", "var/lib/edge-runtime", "run", "tmp",
-                     "proc", "sys", "dev", "usr", "root", "media/edge-cards", "opt/python", "opt/site"):  # fmt: skip
+        self.root, self._bundle, self._reader = folder / "board", bundle, reader
+        for made in (
+            *("etc/systemd/system", "etc/edge-runtime", "etc/edge-station", "var/log/journal", "var/lib/edge-runtime"),
+            *("run", "tmp", "proc", "sys", "dev", "usr", "root", "media/edge-cards"),
+            *("opt/python", "opt/site", "opt/project", "opt/bundle"),
+        ):
             (self.root / made).mkdir(parents=True)
         for link in ("bin", "sbin", "lib", "lib64"):
             (self.root / link).symlink_to(f"usr/{link}")
@@ -70,11 +75,15 @@ class Board:
         os.chown(self.root / "var/lib/edge-runtime", USER, USER)
         os.chown(self.root / "etc/edge-runtime", 0, USER)
         (self.root / "etc/edge-runtime").chmod(0o750)
-        self._make_program()
+        self._make_program("edge-runtime", "edge_runtime.cli")
+        self._make_program("edge-station", "edge_runtime.station.cli")
         for unit in UNITS.glob("*.service"):
             shutil.copy(unit, self.root / "etc/systemd/system")
         for unit in UNITS.glob("*.timer"):
             shutil.copy(unit, self.root / "etc/systemd/system")
+        # A box has no udev that would tell of its devices: there is nothing to bind to.
+        card = self.root / "etc/systemd/system/edge-card@.service"
+        card.write_text("".join(line for line in card.read_text().splitlines(True) if "dev-%i.device" not in line))
         self.etc("systemd/journald.conf.d/edge.conf", (UNITS / "journald-edge.conf").read_text())
         # A Python that was not made by the distribution brings a library of its own, and knows another place for it.
         self.etc("systemd/system.conf", "[Manager]\nDefaultEnvironment=LD_LIBRARY_PATH=/opt/python/lib\n")
@@ -128,6 +137,8 @@ class Board:
             str(self._bundle): "/opt/bundle",
         }
         options = [f"--bind-ro={here}:{there}" for here, there in binds.items()]
+        if self._reader is not None:
+            options.append(f"--bind={self._reader}")
         # By itself, so that its end is the end of all that runs in it, whatever becomes of the test.
         command = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--private-network",
                    "--console=pipe", f"--machine=edge-{os.getpid()}", f"--directory={self.root}", *options]  # fmt: skip
@@ -165,19 +176,17 @@ class Board:
             [*parts, self.log("edge-runtime.service")[-3000:], self.log("edge-runtime-once.service")[-3000:]]
         )
 
-    def _make_program(self) -> None:
-        """/opt/edge-runtime/venv, as the installer makes it."""
+    def _make_program(self, name: str, module: str) -> None:
+        """/opt/NAME/venv, as the installer makes it."""
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        venv = self.root / "opt/edge-runtime/venv"
-        (venv / "bin").mkdir(parents=True)
+        venv = self.root / "opt" / name / "venv"
         packages = venv / "lib" / version / "site-packages"
         packages.mkdir(parents=True)
+        (venv / "bin").mkdir()
         (venv / "pyvenv.cfg").write_text("home = /opt/python/bin\ninclude-system-site-packages = false\n")
         (venv / "bin/python3").symlink_to(f"/opt/python/bin/{version}")
         # The project first: what the tests' own environment says of its place does not hold in the box.
         (packages / "here.pth").write_text("/opt/project\n/opt/site\n")
-        program = venv / "bin/edge-runtime"
-        program.write_text(
-            "#!/opt/edge-runtime/venv/bin/python3\nimport sys\nfrom edge_runtime.cli import main\nsys.exit(main())\n"
-        )
+        program = venv / "bin" / name
+        program.write_text(f"#!/opt/{name}/venv/bin/python3\nimport sys\nfrom {module} import main\nsys.exit(main())\n")
         program.chmod(0o755)

@@ -63,19 +63,15 @@ def look_around() -> None:
 
 
 def bring_a_card_while_it_runs() -> None:
-    late = CARDS / "LATE"
-    late.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "card", str(late)], check=True)
-    shutil.copytree(STOCK / "LATE", late, dirs_exist_ok=True)
-    subprocess.run(["mount", "-o", "remount,ro", str(late)], check=True)
-    findings["photos_on_late_card"] = len(list(late.rglob("*.JPG")))
+    reader = next(Path("/dev").glob("loop[0-9]*")).name
+    late, view = CARDS / "LATE", Path("/proc") / show("MainPID") / "mounts"
     before = files_done()
-    until(lambda: told("idle: ") and files_done() == before + findings["photos_on_late_card"], 20, "the late card")
-    subprocess.run(["umount", "--lazy", str(late)], check=True)
-    findings["late_card_is_gone_for_the_daemon"] = (
-        str(late) not in (Path("/proc") / show("MainPID") / "mounts").read_text()
-    )
-    late.rmdir()
+    subprocess.run(["systemctl", "start", f"edge-card@{reader}.service"], check=True)
+    findings["card_options"] = [line.split()[3] for line in view.read_text().splitlines() if str(late) in line]
+    until(lambda: told("idle: ") and files_done() > before, 20, "the late card")
+    findings["photos_on_late_card"] = files_done() - before
+    subprocess.run(["systemctl", "stop", f"edge-card@{reader}.service"], check=True)
+    findings["late_card_is_gone"] = not late.exists() and str(late) not in view.read_text()
 
 
 def files_done() -> int:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +15,16 @@ import yaml
 
 from edge_runtime import status
 from edge_runtime.device import disks
+from edge_runtime.intake import identity
+from edge_runtime.intake.scan import Problem, scan
 from edge_runtime.settings import read_device
 from tests import card_plan
 from tests.conftest import ROOT
+from tests.deploy.filesystems import Loop, run
 from tests.deploy.listening import Listener
 
 UNIT = ROOT / "deploy" / "systemd" / "edge-card@.service"
 RULES = ROOT / "deploy" / "udev" / "60-edge-cards.rules"
-
-
-def run(*command: str | Path) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def mount_options(folder: Path) -> set[str]:
@@ -34,35 +32,6 @@ def mount_options(folder: Path) -> set[str]:
         if line.split()[1] == str(folder):
             return set(line.split()[3].split(","))
     return set()
-
-
-Loop = Callable[..., str]
-
-
-@pytest.fixture
-def loop(tmp_path: Path) -> Iterator[Loop]:
-    """Makes a file system in a file and gives it a loop device; whatever is mounted of it is unmounted at the end."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: mounts file systems")
-    made: list[str] = []
-
-    def make(*, label: str = "", kind: str = "ext4", options: tuple[str, ...] = ()) -> str:
-        image = tmp_path / f"card-{len(made)}.img"
-        with image.open("wb") as stream:
-            stream.truncate(32 * 2**20)
-        flags = ("-q", "-L", label) if kind.startswith("ext") else ("-L", label)
-        try:
-            run(f"mkfs.{kind}", *flags, *options, image)
-            made.append(run("losetup", "--find", "--show", image).strip())
-        except (FileNotFoundError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"no {kind} on a loop device here: {getattr(error, 'stderr', error)}")
-        return made[-1]
-
-    yield make
-    for device in made:
-        while device in Path("/proc/self/mounts").read_text():
-            subprocess.run(["umount", "--lazy", device], capture_output=True)
-        subprocess.run(["losetup", "--detach", device], capture_output=True)
 
 
 # What mounts tell of the disk under our data.
@@ -111,6 +80,43 @@ def test_a_device_is_gone_when_the_system_no_longer_knows_its_number(tmp_path: P
     assert not disks.device_is_gone(os.makedev(0, 40), block_devices=tmp_path)
     assert not disks.device_is_gone(os.makedev(8, 17), block_devices=tmp_path / "missing")
     assert not disks.device_is_gone(os.makedev(8, 17), block_devices=tmp_path / "8:1")
+
+
+@pytest.mark.parametrize(("size", "gone"), [("0", True), ("31116288", False)])
+def test_a_reader_without_its_card_is_a_disk_of_size_zero_whatever_its_partitions_say(
+    tmp_path: Path, size: str, gone: bool
+) -> None:
+    partition = tmp_path / "devices" / "sda" / "sda1"
+    partition.mkdir(parents=True)
+    (partition.parent / "size").write_text(f"{size}\n")
+    (partition / "size").write_text("31108096\n")
+    (partition / "partition").write_text("1\n")
+    known = tmp_path / "block"
+    known.mkdir()
+    (known / "8:0").symlink_to(partition.parent)
+    (known / "8:1").symlink_to(partition)
+    assert disks.device_is_gone(os.makedev(8, 0), block_devices=known) is gone
+    assert disks.device_is_gone(os.makedev(8, 1), block_devices=known) is gone
+
+
+def test_a_card_pulled_out_of_a_reader_that_stays_is_a_problem_of_its_own_and_no_bad_photos(
+    loop: Loop, tmp_path: Path
+) -> None:
+    cards = tmp_path / "cards"
+    for name in ("A", "B"):
+        (cards / name).mkdir(parents=True)
+        device = loop()
+        run("mount", device, cards / name)
+        (cards / name / "IMG_1.JPG").write_bytes(os.urandom(200_000))
+    stamps = scan(cards).photos
+    assert [str(stamp.path) for stamp in stamps] == ["A/IMG_1.JPG", "B/IMG_1.JPG"]
+    run("mount", "-o", "remount,ro", cards / "B")
+    os.truncate(tmp_path / "card-1.img", 0)
+    run("losetup", "--set-capacity", device)
+    found = scan(cards)
+    assert [str(stamp.path) for stamp in found.photos] == ["A/IMG_1.JPG"]
+    assert found.problems == (Problem(cards / "B", "pulled out while it was mounted"),)
+    assert len(identity.read(stamps[0])) == 200_000
 
 
 def test_an_ext4_that_the_kernel_stopped_is_told_to_be_so(loop: Loop, tmp_path: Path) -> None:
@@ -373,28 +379,36 @@ def test_every_file_system_gets_the_options_that_keep_it_as_it_is(tmp_path: Path
 # The rule that starts it.
 
 
-def wants(device: str, rules: Path) -> str:
-    """What systemd would start for `device` as udev says, under `rules`; this machine's own udev sees nothing of it."""
+def wants(device: str, rules: Path, action: str) -> tuple[str, str]:
+    """What systemd would start for `device` as udev says under `rules`, and what udev would run at once.
+
+    This machine's own udev sees nothing of it.
+    """
     there = "/run/udev/rules.d"
-    block = f"/sys/class/block/{Path(device).name}"
-    steps = f"mount -t tmpfs run /run; mkdir -p {there}; cp {rules} {there}/{RULES.name}; udevadm test -a add {block}"
+    test = f"udevadm test --action={action} /sys/class/block/{Path(device).name}"
+    steps = f"mount -t tmpfs run /run; mkdir -p {there}; cp {rules} {there}/{RULES.name}; {test}"
     done = subprocess.run(["unshare", "--mount", "sh", "-ec", steps], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     about = [line for line in done.stderr.splitlines() if f"{RULES.name}:" in line]
     assert not [line for line in about if "nvalid" in line or "gnoring" in line], about
     found = re.search(r"^SYSTEMD_WANTS=(.*)$", done.stdout, re.MULTILINE)
-    return found[1] if found else ""
+    at_once = re.search(r"^run: '(/bin/systemctl .*)'$", done.stdout, re.MULTILINE)
+    return found[1] if found else "", at_once[1] if at_once else ""
 
 
 def test_a_file_system_in_a_usb_reader_is_wanted_to_be_mounted_and_no_other(loop: Loop, tmp_path: Path) -> None:
     if shutil.which("udevadm") is None:
         pytest.skip("udevadm is not installed (Debian: apt-get install udev)")
     device = loop(label="CARD")
-    assert wants(device, RULES) == "", "a disk that is in no USB reader"
-    # A loop device stands for the reader: it is no USB device, and cannot be taken out.
+    unit = f"edge-card@{Path(device).name}"
+    assert wants(device, RULES, "add") == ("", ""), "a disk that is in no USB reader"
+    # A loop device stands for the reader: it is no USB device, cannot be taken out, and tells of no change of medium.
     text = RULES.read_text()
     altered = text.replace('"*/usb[0-9]*/*"', '"*/loop[0-9]*"').replace('{removable}=="1"', '{removable}=="0"')
-    assert altered != text
     here = tmp_path / "altered.rules"
     here.write_text(altered)
-    assert wants(device, here) == f"edge-card@{Path(device).name}.service"
+    assert wants(device, here, "add") == (f"{unit}.service", "")
+    assert wants(device, here, "change") == (f"{unit}.service", "")
+    here.write_text(altered.replace('{DISK_MEDIA_CHANGE}=="1"', '{DISK_MEDIA_CHANGE}!="1"'))
+    again = f"/bin/systemctl --no-block try-restart {unit}*.service"
+    assert wants(device, here, "change") == (f"{unit}.service", again)

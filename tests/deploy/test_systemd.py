@@ -19,6 +19,7 @@ from tests.colour_detector import photo
 from tests.conftest import ROOT
 from tests.deploy import hanging_detector
 from tests.deploy.board import UNITS, Board
+from tests.deploy.filesystems import Loop, run
 from tests.device.conftest import START
 
 SERVICES = ("edge-runtime.service", "edge-runtime-once.service", "edge-station.service")
@@ -114,14 +115,20 @@ def add_hanging_photo(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_on_a_real_systemd_nothing_is_lost_or_doubled_by_kills_and_hanging_photos(
-    tmp_path: Path, hanging_bundle: Path
+    tmp_path: Path, hanging_bundle: Path, loop: Loop
 ) -> None:
-    board = Board(tmp_path, hanging_bundle, driver=(Path(__file__).parent / "driver.py").read_text())
+    reader = loop(label="LATE")
+    late = tmp_path / "late"
+    late.mkdir()
+    run("mount", reader, late)
+    moments = camera(late / "DCIM", 7, hour=2)
+    run("umount", late)
+    driver = (Path(__file__).parent / "driver.py").read_text()
+    board = Board(tmp_path, hanging_bundle, driver=driver, reader=reader)
     board.configure()
     board.etc("systemd/system/edge-runtime.service.d/test.conf", "[Service]\nWatchdogSec=3s\nRestartSec=200ms\n")
     stock, cards = board.root / "stock", board.root / "media/edge-cards"
-    moments = camera(cards / "ONE" / "DCIM", 5, hour=1)
-    moments += camera(stock / "LATE" / "DCIM", 7, hour=2)
+    moments += camera(cards / "ONE" / "DCIM", 5, hour=1)
     moments += camera(stock / "TWO" / "DCIM", 900, hour=3)
     add_hanging_photo(stock / "HANGS" / "DCIM")
     board.boot(seconds=110)
@@ -129,7 +136,9 @@ def test_on_a_real_systemd_nothing_is_lost_or_doubled_by_kills_and_hanging_photo
     assert findings_file.exists(), board.told()
     findings = json.loads(findings_file.read_text())
     assert findings["state_after_start"] == "active" and findings["seconds_to_ready"] < 30
-    assert findings["late_card_is_gone_for_the_daemon"]
+    (options,) = findings["card_options"]
+    assert {"ro", "nosuid", "nodev", "noexec"} <= set(options.split(","))
+    assert findings["photos_on_late_card"] == 7 and findings["late_card_is_gone"]
     assert findings["restarts_by_watchdog"] == 3
     assert findings["result"] == "success" and findings["seconds_to_stop"] < 10
 
@@ -145,7 +154,7 @@ def test_on_a_real_systemd_nothing_is_lost_or_doubled_by_kills_and_hanging_photo
         totals = journal.ledger.totals()
         assert (totals.photos, totals.failed, totals.duplicates) == (len(moments), 1, 0)
         sent = [entry.summary for entry in journal.outbox.after(0, limit=10_000)]
-    zero = min(event.start_s or 0 for event in sent if isinstance(event, Event)) - moments[0]
+    zero = min(event.start_s or 0 for event in sent if isinstance(event, Event)) - min(moments)
     assert sorted((event.start_s or 0) - zero for event in sent if isinstance(event, Event)) == sorted(moments)
 
 
@@ -194,6 +203,36 @@ def test_a_board_that_sleeps_powers_itself_off_after_a_failure_and_keeps_what_it
     board.boot(seconds=40)
     assert kept in board.log("edge-runtime-once.service"), board.told()
     assert "power off in 2 s" in board.log("edge-runtime-poweroff@2.service")
+
+
+STATION_DRIVER = """
+import subprocess, time, urllib.request
+subprocess.run(["systemctl", "start", "edge-station"], check=True)
+for _ in range(200):
+    try:
+        page = urllib.request.urlopen("http://127.0.0.1:8080/").read().decode()
+        break
+    except OSError:
+        time.sleep(0.1)
+open("/page.html", "w").write(page)
+begun = time.monotonic()
+subprocess.run(["systemctl", "stop", "edge-station"], check=True)
+show = ["systemctl", "show", "--property=Result,NRestarts", "edge-station"]
+open("/ended", "w").write(subprocess.run(show, capture_output=True, text=True).stdout)
+subprocess.run(["systemctl", "--no-block", "poweroff"], check=True)
+"""
+
+
+@pytest.mark.slow
+def test_the_station_shows_its_page_under_its_unit_and_stops_when_told(tmp_path: Path, hanging_bundle: Path) -> None:
+    pytest.importorskip("flask", reason="the station's parts are not installed")
+    board = Board(tmp_path, hanging_bundle, driver=STATION_DRIVER)
+    board.etc("edge-station/station.yaml", yaml.safe_dump({"data": "/var/lib/edge-station", "broker": {"port": 1}}))
+    board.boot(seconds=60)
+    assert (board.root / "ended").exists(), board.told() + board.log("edge-station.service")
+    assert "<html" in (board.root / "page.html").read_text()
+    assert set((board.root / "ended").read_text().split()) == {"Result=success", "NRestarts=0"}
+    assert (board.root / "var/lib/edge-station").stat().st_mode & 0o777 == 0o750
 
 
 @pytest.mark.slow
