@@ -16,7 +16,6 @@ from functools import partial
 
 from benchmarks import accuracy, boundaries, energy, processes, profiles
 from benchmarks.board import conditions, fingerprint, sensors, throttling
-from benchmarks.board.host import Host
 from benchmarks.board.telemetry import Telemetry
 from benchmarks.document.schema import (
     SCHEMA,
@@ -40,7 +39,8 @@ from benchmarks.scenarios import ONE_QUERY
 from benchmarks.statistics.verdict import judge
 from benchmarks.subject import Subject
 from benchmarks.worker import Job
-from edge_runtime.device import page_cache
+from edge_runtime.device import page_cache, throttle_bits
+from edge_runtime.device.host import Host
 from edge_runtime.errors import CamtrapEdgeError
 from edge_runtime.tuning import machine
 
@@ -123,7 +123,7 @@ def measure(
 
 
 def _bits(host: Host) -> int | None:
-    return throttling.read_bits(host)[1]
+    return throttle_bits.read_bits(host)[1]
 
 
 def _idle(zero_ns: int, progress: Progress) -> energy.Window:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchmarks.board.checks import clocks, others, power
 from benchmarks.board.checks.around import Around, look
 from benchmarks.board.checks.check import SPOILS, Check, Probe
-from benchmarks.board.host import Host
+from edge_runtime.device.host import Host
 
 PROBES: tuple[Probe, ...] = (
     others.virtual,
@@ -16,7 +16,7 @@ PROBES: tuple[Probe, ...] = (
     clocks.limit,
     clocks.power_mode,
     clocks.jetson_clocks,
-    power.throttle_bits,
+    power.throttling,
     power.heat,
     power.battery,
     power.energy,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.board.host import Host, integer
+from edge_runtime.device.host import Host, integer
 
 POLICIES = "/sys/devices/system/cpu/cpufreq/policy*"
 KHZ = 1000

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from benchmarks.board import jetson
 from benchmarks.board.clocks import governors, policies
-from benchmarks.board.host import Host, decimal, integer
 from benchmarks.board.virtual import hypervisor
 from benchmarks.document.schema import Conditions
+from edge_runtime.device.host import Host, decimal, integer
 
 PROFILE = "/sys/firmware/acpi/platform_profile"
 _OCTAL = re.compile(r"\\([0-7]{3})")

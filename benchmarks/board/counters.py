@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.board.host import Host, integer
+from edge_runtime.device.host import Host, integer
 
 X86 = "/sys/devices/system/cpu/cpu*/thermal_throttle"
 JETSON = "/sys/class/hwmon/hwmon*/oc*_event_cnt"

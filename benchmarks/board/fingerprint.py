@@ -10,10 +10,10 @@ import re
 from datetime import datetime, timezone
 
 from benchmarks.board import jetson
-from benchmarks.board.host import Host
 from benchmarks.board.virtual import DMI, UNNAMED, hypervisor
 from benchmarks.document.schema import Device, Platform, Runtime
 from edge_runtime import settings
+from edge_runtime.device.host import Host
 from edge_runtime.tuning.machine import processor, ram_bytes
 
 TREE = "/proc/device-tree"

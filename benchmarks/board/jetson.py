@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.board.host import Host
+from edge_runtime.device.host import Host
 
 COMPATIBLE = "/proc/device-tree/compatible"
 QUERY = ("nvpmodel", "-q")

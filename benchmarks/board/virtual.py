@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.board.host import Host
+from edge_runtime.device.host import Host
 
 DMI = "/sys/class/dmi/id"
 UNNAMED = "unnamed (flag of the processor)"

@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks.board.checks.check import Check
 from benchmarks.board.checkup import checkup, spoilt
-from benchmarks.board.host import Host
+from edge_runtime.device.host import Host
 
 SPOILT = 1
 _HEAD = ("", "check", "found")

@@ -14,7 +14,6 @@ from typing import Any, get_args
 
 import edge_runtime
 from benchmarks import photo_set, running, subject
-from benchmarks.board.host import Host
 from benchmarks.commands import show
 from benchmarks.document import store
 from benchmarks.document.schema import Document, Profile, Scenario
@@ -22,6 +21,7 @@ from benchmarks.profiles import LENGTHS
 from benchmarks.running import Order, Progress, Taken
 from benchmarks.scenarios import TOLD
 from edge_runtime import console, settings
+from edge_runtime.device.host import Host
 from edge_runtime.errors import CamtrapEdgeError
 
 ROOT = Path(__file__).resolve().parents[2]

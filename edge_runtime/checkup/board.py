@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from edge_runtime.checkup.step import Finding, Step, bad, good, skipped, together, warn
 from edge_runtime.checkup.visit import Visit
-from edge_runtime.checkup.world import World, integer
+from edge_runtime.checkup.world import World
+from edge_runtime.device import throttle_bits
+from edge_runtime.device.host import integer
 
 PI_LIMIT_C, OTHER_LIMIT_C = 80.0, 95.0
 """A Raspberry Pi's firmware lowers the clock from 80 °C on, whatever the kernel's trip points say."""
@@ -12,11 +14,6 @@ NEAR_K = 10.0
 _PLAUSIBLE_C = (40.0, 150.0)
 """There are trip points of 0 and of -274 °C that stand for none."""
 _MAKES_HOT = ("passive", "hot", "critical")
-TOLD_BY = ("vcgencmd", "get_throttled")
-THROTTLED = ("/sys/devices/platform/soc*/*firmware/get_throttled", "/sys/devices/platform/*firmware/get_throttled")
-_BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
-"""As `vcgencmd get_throttled` documents them: 0-3 hold now, 16-19 have held since boot."""
-_NOW, _SINCE_BOOT, _UNDER_VOLTAGE = 0xF, 16, 1 | 1 << 16
 LITTLE_BYTES, SMALL_BYTES = 150_000_000, 1_200_000_000
 """Available memory below which a photo may end the program; a board below the second wants some swap."""
 MEGABYTE = 1_000_000
@@ -40,19 +37,18 @@ def temperature(visit: Visit) -> Finding:
 def throttling(visit: Visit) -> Finding:
     """What a Raspberry Pi remembers since its boot."""
     world = visit.world
-    bits = _bits(world)
+    _, bits = throttle_bits.read_bits(world)
     if bits is None:
         step = "sudo usermod -aG video $USER, then log in again" if world.is_pi() else ""
         return skipped("this board does not tell", step)
-    told = [name for bit, name in _BITS.items() if bits >> bit & 1]
-    told += [f"{name} since boot" for bit, name in _BITS.items() if bits >> (bit + _SINCE_BOOT) & 1]
+    told = throttle_bits.names(bits)
     if not told:
         return good("none since boot")
-    if bits & _UNDER_VOLTAGE:
+    if bits & throttle_bits.UNDER_VOLTAGE:
         step = "use a supply and a cable that hold 5 V (Pi 5: 5 A, Pi 4: 3 A), then sudo reboot, which clears the bits"
     else:
         step = "shade the box or put a heat sink on the chip, then sudo reboot, which clears the bits"
-    return bad(", ".join(told), step) if bits & _NOW else warn(", ".join(told), step)
+    return bad(", ".join(told), step) if bits & throttle_bits.NOW else warn(", ".join(told), step)
 
 
 def memory(visit: Visit) -> Finding:
@@ -92,14 +88,6 @@ def _zone(world: World, zone: str) -> tuple[str, float, float] | None:
     known = [each for each in trips if _PLAUSIBLE_C[0] <= each <= _PLAUSIBLE_C[1]]
     limit = min([*known, PI_LIMIT_C]) if world.is_pi() else min(known, default=OTHER_LIMIT_C)
     return world.text(f"{zone}/type") or zone.rpartition("/")[2], milli / 1000, limit
-
-
-def _bits(world: World) -> int | None:
-    text = world.tool(TOLD_BY)
-    bits = integer(text.removeprefix("throttled="), 16) if text else None
-    if bits is not None:
-        return bits
-    return next((world.integer(name, 16) for pattern in THROTTLED for name in world.glob(pattern)), None)
 
 
 STEPS = (

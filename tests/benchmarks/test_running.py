@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import photo_set, running, subject
-from benchmarks.board.host import Host
 from benchmarks.document.schema import Document
 from benchmarks.profiles import LENGTHS
 from benchmarks.running import Order
+from edge_runtime.device.host import Host
 from tests.benchmarks.board import trees
+from tests.benchmarks.board.planting import plant
 
 RAILS_W = 2.0
 """Of what the planted PMIC tells while the model runs; 0.5 before."""
@@ -54,7 +55,7 @@ def measured(bundle: Path, photos: Path, host: Host) -> Document:
 
 @pytest.fixture
 def pi5(tmp_path: Path) -> Host:
-    return trees.plant(tmp_path / "pi5", trees.PI5)
+    return plant(tmp_path / "pi5", trees.PI5)
 
 
 def test_joules_come_from_the_boards_sensor_and_idle_from_before(
@@ -85,5 +86,5 @@ def test_a_throttle_bit_that_is_raised_in_mid_run_makes_it_throttled(
 def test_a_machine_without_sensors_has_no_energy_and_no_zeros(
     layered_bundle: Path, small_photos: Path, tmp_path: Path
 ) -> None:
-    told = measured(layered_bundle, small_photos, trees.plant(tmp_path / "vm", trees.BARE_VM))
+    told = measured(layered_bundle, small_photos, plant(tmp_path / "vm", trees.BARE_VM))
     assert told.energy == () and told.throttle.bits_before is None and told.throttle.below_max_share is None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.board.host import Host, integer
+from edge_runtime.device.host import Host, integer
 
 WATCH_S = 1.0
 _STEAL = 7

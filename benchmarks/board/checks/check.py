@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.board.checks.around import Around
-from benchmarks.board.host import Host
+from edge_runtime.device.host import Host
 
 Finding = Literal["good", "warn", "bad", "unknown"]
 SPOILS: tuple[Finding, ...] = ("warn", "bad")

@@ -6,7 +6,7 @@ from benchmarks.board import jetson
 from benchmarks.board.checks.around import Around
 from benchmarks.board.checks.check import Check
 from benchmarks.board.clocks import governors, gpu_folders, policies
-from benchmarks.board.host import Host
+from edge_runtime.device.host import Host
 
 _CPU = "/sys/devices/system/cpu"
 NO_TURBO = f"{_CPU}/intel_pstate/no_turbo"

@@ -7,9 +7,9 @@ import shlex
 from benchmarks.board.checks.around import Around
 from benchmarks.board.checks.check import Check, Finding
 from benchmarks.board.conditions import load_avg, memory, swap_used
-from benchmarks.board.host import Host
 from benchmarks.board.virtual import hypervisor
 from edge_runtime import settings
+from edge_runtime.device.host import Host
 
 MIB = 1 << 20
 SWAP_BYTES = 64 * MIB

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.board import throttling
 from benchmarks.board.checks.around import Around
 from benchmarks.board.checks.check import Check
-from benchmarks.board.host import Host
 from benchmarks.board.sensors.rapl import ZONES as RAPL
 from benchmarks.board.sensors.raspberry import TEMPERATURE, temperature
 from benchmarks.board.sensors.thermal import ZONES
+from edge_runtime.device import throttle_bits
+from edge_runtime.device.host import Host
 
 SUPPLY = "/sys/class/power_supply/*"
 PI_LIMIT_C, OTHER_LIMIT_C = 80.0, 95.0
@@ -18,24 +18,23 @@ _MAKES_HOT = ("passive", "hot", "critical")
 """Kinds of trip points at which something is slowed or ends; `active` ones start a fan."""
 _PLAUSIBLE_C = (40.0, 150.0)
 """x86 has trip points of 0 and of -274 °C that stand for none."""
-_UNDER_VOLTAGE = 1 | 1 << throttling.SINCE_BOOT
 
 
-def throttle_bits(host: Host, around: Around) -> Check | None:
+def throttling(host: Host, around: Around) -> Check | None:
     """What the Raspberry Pi remembers."""
-    _, bits = throttling.read_bits(host)
+    _, bits = throttle_bits.read_bits(host)
     if bits is None:
         on_pi = is_pi(host)
         found = "neither vcgencmd nor the kernel tells the bits"
         return Check("throttling", "unknown", found, "sudo usermod -aG video $USER") if on_pi else None
-    told = ", ".join(throttling.names(bits))
+    told = ", ".join(throttle_bits.names(bits))
     if not told:
         return Check("throttling", "good", "none since boot")
-    if bits & _UNDER_VOLTAGE:
+    if bits & throttle_bits.UNDER_VOLTAGE:
         mend = "plug in a supply that holds 5 V (Pi 5: 5 A, Pi 4: 3 A), then `sudo reboot`: only that clears the bits"
     else:
         mend = "put a fan or a heat sink on the board, then `sudo reboot`: only that clears the bits"
-    return Check("throttling", "bad" if bits & throttling.NOW else "warn", told, mend)
+    return Check("throttling", "bad" if bits & throttle_bits.NOW else "warn", told, mend)
 
 
 def heat(host: Host, around: Around) -> Check:

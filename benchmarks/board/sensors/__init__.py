@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.board.host import Host
 from benchmarks.board.sensors import cpufreq, hwmon, jetson, nvidia, rapl, raspberry, thermal
 from benchmarks.board.sensors.sensor import Sensor
+from edge_runtime.device.host import Host
 
 KINDS: tuple[Callable[[Host], list[Sensor]], ...] = (
     thermal.find,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.board.clocks import KHZ, POLICIES
-from benchmarks.board.host import Host
 from benchmarks.board.sensors.sensor import Sensor, of_file
+from edge_runtime.device.host import Host
 
 
 def find(host: Host) -> list[Sensor]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.board.host import Host
 from benchmarks.board.sensors.sensor import Rising, Sensor, of_file
 from benchmarks.board.sensors.thermal import ZONES
+from edge_runtime.device.host import Host
 
 CHIPS = ("/sys/class/hwmon/hwmon*", "/sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*")
 """On a Jetson both lead to the same chips."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.board.clocks import gpu_folders
-from benchmarks.board.host import Host
 from benchmarks.board.sensors.sensor import Sensor, of_file
+from edge_runtime.device.host import Host
 
 IIO = "/sys/bus/i2c/drivers/ina3221x/*/iio*device*"
 _RAILS = range(3)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks.board.host import Host, decimal
 from benchmarks.board.sensors.sensor import TOOL_EVERY_S, Sensor, Shared
 from benchmarks.document.schema import Quantity
+from edge_runtime.device.host import Host, decimal
 
 COMMAND = (
     "nvidia-smi",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks.board.host import Host
 from benchmarks.board.sensors.sensor import Rising, Sensor
+from edge_runtime.device.host import Host
 
 ZONES = "/sys/class/powercap/intel-rapl:*"
 """Not `intel-rapl-mmio:*`: that is the same package, reached in another way."""

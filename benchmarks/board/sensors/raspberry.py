@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from benchmarks.board.host import Host, decimal
 from benchmarks.board.sensors.sensor import TOOL_EVERY_S, Sensor
 from benchmarks.board.sensors.thermal import ZONES
 from benchmarks.document.schema import Quantity
+from edge_runtime.device.host import Host, decimal
 
 Parse = Callable[["str | None"], "float | None"]
 TEMPERATURE = ("vcgencmd", "measure_temp")

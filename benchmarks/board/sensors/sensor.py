@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.board.host import Host
 from benchmarks.document.schema import Quantity
+from edge_runtime.device.host import Host
 
 TOOL_EVERY_S = 1.0
 """Starting a program costs milliseconds of a core that is being measured."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.board.host import Host
 from benchmarks.board.sensors.sensor import Sensor, of_file
+from edge_runtime.device.host import Host
 
 ZONES = "/sys/class/thermal/thermal_zone*"
 

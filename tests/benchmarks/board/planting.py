@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.board.host import Host
+from edge_runtime.device.host import Host
 
 Answers = Mapping[str, str]
 

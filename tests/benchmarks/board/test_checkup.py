@@ -15,8 +15,8 @@ from benchmarks.board.checks import around
 from benchmarks.board.checks.around import Around, Busy
 from benchmarks.board.checks.check import Check
 from benchmarks.board.checkup import checkup, spoilt
-from benchmarks.board.host import Host
 from edge_runtime import settings
+from edge_runtime.device.host import Host
 from tests.benchmarks.board import trees
 from tests.benchmarks.board.planting import Tools, plant, write
 

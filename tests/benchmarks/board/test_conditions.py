@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.board import jetson
 from benchmarks.board.conditions import conditions, load_avg, storage, swap_used
-from benchmarks.board.host import Host
 from benchmarks.board.jetson import PowerMode
 from benchmarks.board.virtual import hypervisor
 from benchmarks.document.schema import Conditions
+from edge_runtime.device.host import Host
 from tests.benchmarks.board import trees
 from tests.benchmarks.board.planting import plant, write
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from benchmarks.board import fingerprint, jetson
-from benchmarks.board.host import Host
 from benchmarks.document.schema import Device, Platform, Runtime
+from edge_runtime.device.host import Host
 from tests.benchmarks.board import trees
 from tests.benchmarks.board.planting import plant, write
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.board.host import Host, decimal, integer, run_tool
+from edge_runtime.device.host import Host, decimal, integer, run_tool
 from tests.benchmarks.board.planting import plant
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.board import sensors
-from benchmarks.board.host import Host
 from benchmarks.board.sensors import hwmon, raspberry
 from benchmarks.board.sensors.sensor import Rising, Shared
+from edge_runtime.device.host import Host
 from tests.benchmarks.board import trees
 from tests.benchmarks.board.planting import Tools, plant, write
 

@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.board import counters, throttling
 from benchmarks.board.clocks import Policy
-from benchmarks.board.host import Host
-from benchmarks.board.throttling import Snapshot, below_max_share, between, look, names, read_bits
+from benchmarks.board.throttling import Snapshot, below_max_share, between, look
+from edge_runtime.device.host import Host
+from edge_runtime.device.throttle_bits import names, read_bits
 from tests.benchmarks.board import trees
 from tests.benchmarks.board.planting import plant, write
 
