@@ -191,18 +191,72 @@ def test_a_board_that_sleeps_reads_its_card_and_powers_itself_off_though_no_stat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("fault", "kept"), [("settings", "did you mean 'events'"), ("hang", "Watchdog timeout")])
+@pytest.mark.parametrize(
+    ("fault", "kept"),
+    [
+        ("settings", "did you mean 'events'"),
+        ("hang", "Watchdog timeout"),
+        ("too long", "Service reached runtime time limit"),
+    ],
+)
 def test_a_board_that_sleeps_powers_itself_off_after_a_failure_and_keeps_what_it_was(
     tmp_path: Path, hanging_bundle: Path, fault: str, kept: str
 ) -> None:
     board = board_that_sleeps(tmp_path, hanging_bundle)
     if fault == "settings":
         board.configure(evnets={"gap_seconds": 5})
+    elif fault == "too long":
+        # It waits for a station that never comes.
+        board.configure(uplink={"port": 1, "drain_seconds": 3600})
+        camera(board.root / "media/edge-cards/ONE/DCIM", 3, hour=1)
+        board.etc("systemd/system/edge-runtime-once.service.d/limit.conf", "[Service]\nRuntimeMaxSec=4s\n")
     else:
         add_hanging_photo(board.root / "media/edge-cards/ONE/DCIM")
     board.boot(seconds=40)
     assert kept in board.log("edge-runtime-once.service"), board.told()
     assert "power off in 2 s" in board.log("edge-runtime-poweroff@2.service")
+
+
+PERSON_DRIVER = """
+import json, subprocess, time
+from pathlib import Path
+
+def show(name, unit):
+    command = ["systemctl", "show", f"--property={name}", "--value", unit]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+once, off = "edge-runtime-once.service", "edge-runtime-poweroff@0.service"
+findings = {}
+subprocess.run(["systemctl", "start", once], check=True)
+while "reading" not in show("StatusText", once):
+    time.sleep(0.05)
+subprocess.run(["systemctl", "stop", once], check=True)
+time.sleep(2)
+findings["stopped"] = [show("Result", once), show("ActiveState", off), show("ExecMainStartTimestamp", off)]
+Path("/etc/edge-runtime/stay-awake").touch()
+subprocess.run(["systemctl", "start", once], check=True)
+while show("ActiveState", once) != "inactive":
+    time.sleep(0.1)
+time.sleep(2)
+findings["kept awake"] = [show("Result", once), show("ActiveState", off), show("ExecMainStartTimestamp", off)]
+Path("/findings.json").write_text(json.dumps(findings))
+Path("/etc/edge-runtime/stay-awake").unlink()
+# And without either it goes off by itself, though it was stopped before.
+subprocess.run(["systemctl", "start", once], check=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_a_person_who_stops_the_run_or_asks_for_it_keeps_the_board_awake(tmp_path: Path, hanging_bundle: Path) -> None:
+    board = Board(tmp_path, hanging_bundle, driver=PERSON_DRIVER)
+    board.configure()
+    camera(board.root / "media/edge-cards/ONE/DCIM", 600, hour=1)
+    board.boot(seconds=50)
+    assert (board.root / "findings.json").exists(), board.told()
+    findings = json.loads((board.root / "findings.json").read_text())
+    assert findings == {"stopped": ["success", "inactive", ""], "kept awake": ["success", "inactive", ""]}
+    assert "power off in 0 s" in board.log("edge-runtime-poweroff@0.service")
 
 
 STATION_DRIVER = """
