@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +23,11 @@ RAILS_W = 2.0
 
 
 class Board:
-    """A Raspberry Pi 5's tools; its PMIC tells little power until the first worker has started."""
+    """A Raspberry Pi 5's tools; its PMIC tells little power while the board idles before the first worker."""
 
     def __init__(self, *, throttled_after: int | None = None) -> None:
         self.asked_bits = 0
-        self.asked_power = 0
+        self.busy_from: float | None = None
         self.throttled_after = throttled_after
 
     def __call__(self, command: Sequence[str]) -> str | None:
@@ -36,9 +37,8 @@ class Board:
             planted = self.throttled_after is not None and self.asked_bits > self.throttled_after
             return "throttled=0x20002" if planted else "throttled=0x0"
         if words == "vcgencmd pmic_read_adc":
-            self.asked_power += 1
-            # Asked once a second: five seconds of idling come first.
-            amperes = 0.5 if self.asked_power <= 5 else RAILS_W
+            self.busy_from = self.busy_from or time.monotonic() + running.IDLE_S + 0.3
+            amperes = 0.5 if time.monotonic() < self.busy_from else RAILS_W
             return f"VDD_CORE_A current(7)={amperes:.8f}A\nVDD_CORE_V volt(15)=1.00000000V"
         return trees.PI5_TOOLS.get(words)
 
