@@ -3,8 +3,8 @@
 P-256, because every TLS library that a device may carry knows it, small ones too.
 
 A board without a battery wakes up with a clock years in the past, and would refuse a certificate that is "not valid
-yet". So certificates begin in 1970, and so does the revocation list, whose own number of revocations, as seconds, is
-its date: a later list is always the newer one, whatever the station's clock did in between.
+yet". So certificates begin in 1970, and so does the revocation list, whose number of revocations, as seconds, is its
+date: of two lists the longer one is the newer, whatever the station's clock did in between.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def new_serial() -> int:
 def revocation_list(authority: Authority, serials: Iterable[int]) -> bytes:
     """The list of what is refused, PEM. Each list has to hold all of the ones before."""
     revoked = sorted(set(serials))
-    # The first has a date too, and none of two lists may have the same: mosquitto would keep the older one.
+    # TLS libraries that hold two lists believe the newer.
     date = BEGINNING + timedelta(seconds=1 + len(revoked))
     builder = (
         x509.CertificateRevocationListBuilder()

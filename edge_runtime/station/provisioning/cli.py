@@ -158,7 +158,8 @@ def _broker(arguments: argparse.Namespace) -> int:
         )
         print(f"{config} is in place; it counts once mosquitto was restarted: sudo systemctl restart mosquitto")
     _tell_about_station(chosen)
-    _reload(arguments, office, chosen)
+    if arguments.install is None or arguments.reload:
+        _reload(arguments, office, chosen)
     return 0
 
 

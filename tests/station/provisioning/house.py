@@ -25,8 +25,6 @@ from edge_runtime.tryout.ports import free_port
 from tests.broker import PROGRAM, Mosquitto
 from tests.conftest import ROOT
 
-pytest.importorskip("cryptography", reason="cryptography is not installed: pip install 'camtrap-edge[station]'")
-
 DEPLOYED = ROOT / "deploy" / "mosquitto"
 CONNECTED = "connected"
 # Debian 12's /etc/mosquitto/mosquitto.conf, word for word but for the folders; `user` only because a test's folders are

@@ -24,13 +24,14 @@ class Visitor:
 
     Args:
         client_id: that it claims to have.
+        remembered: the broker keeps what it subscribed to, and what comes in between, until it is back.
     """
 
-    def __init__(self, broker: Broker, client_id: str = "visitor") -> None:
+    def __init__(self, broker: Broker, client_id: str = "visitor", *, remembered: bool = False) -> None:
         self.connected, self.answer = False, ""
         self.received: list[tuple[str, bytes]] = []
         self._broker, self._answered, self._subscribed = broker, threading.Event(), threading.Event()
-        self._client = client = make_client(broker, client_id)
+        self._client = client = make_client(broker, client_id, clean_session=not remembered)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_message = lambda _client, _data, message: self.received.append((message.topic, message.payload))
         client.on_subscribe = lambda *_: self._subscribed.set()
@@ -51,9 +52,9 @@ class Visitor:
             self._client.subscribe(topic, qos=1)
             assert self._subscribed.wait(10)
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Returns once the broker has taken it, or said that it has."""
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(timeout=10)
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, seconds: float = 10) -> None:
+        """Returns once the broker has taken it, or said that it has, or after so many seconds."""
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(timeout=seconds)
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.connected, self.answer = not reason.is_failure, str(reason)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from edge_runtime.tryout.ports import free_port
 from tests.broker import Mosquitto
@@ -27,20 +30,25 @@ def bridged(house: House, port: int) -> None:
     (house.folder / "mosquitto" / "conf.d" / "bridge.conf").write_text(text)
 
 
-def test_the_bridge_carries_what_devices_say_and_brings_nothing_back(house: House, tmp_path: Path) -> None:
-    port = free_port()
+@pytest.fixture
+def distant(house: House, tmp_path: Path) -> Iterator[Mosquitto]:
+    """A distant broker that trusts the house's authority, and a bridge to it in the house."""
+    port, folder = free_port(), house.broker_folder
     bridged(house, port)
-    folder = house.broker_folder
     options = f"allow_anonymous true\nlistener {port} 127.0.0.1\nrequire_certificate true\ncafile {folder}/ca.crt\n"
     options += f"certfile {folder}/broker.pem\nkeyfile {folder}/broker.pem"
+    with Mosquitto(tmp_path / "distant", options=options) as running:
+        yield running
+
+
+def test_the_bridge_carries_what_devices_say_and_brings_nothing_back(house: House, distant: Mosquitto) -> None:
     device_door = door(house.provision("hut-1"))
     with house.broker, Visitor(device_door) as device, Visitor(house.station) as station:
         station.subscribe("#")
-        # Retained, so that it counts even where it comes before the listener at the other end.
-        device.publish("ct/1/hut-1/s", b"while there was no way", retain=True)
-        with Mosquitto(tmp_path / "distant", options=options) as distant, Visitor(distant.settings) as headquarters:
+        with Visitor(distant.settings) as headquarters:
             headquarters.subscribe("#")
-            eventually(lambda: ("ct/1/hut-1/s", b"while there was no way") in headquarters.received, "it waited")
+            device.publish("ct/1/hut-1/s", b"status", retain=True)
+            eventually(lambda: ("ct/1/hut-1/s", b"status") in headquarters.received, "the bridge stands")
             station.publish("ct/1/hut-1/a", b"our acknowledgement")
             headquarters.publish("ct/1/hut-1/a", b"their acknowledgement")
             headquarters.publish("ct/1/hut-1/e", b"forged")
@@ -49,3 +57,17 @@ def test_the_bridge_carries_what_devices_say_and_brings_nothing_back(house: Hous
             eventually(lambda: ("ct/1/hut-1/e", b"last") in station.received, "at both ends")
             assert ("ct/1/hut-1/a", b"our acknowledgement") not in headquarters.received
             assert not {b"their acknowledgement", b"forged"} & {payload for _, payload in station.received}
+
+
+def test_what_devices_say_while_there_is_no_way_goes_over_the_bridge_later(house: House, distant: Mosquitto) -> None:
+    with house.broker, Visitor(door(house.provision("hut-1"))) as device:
+        # Remembered by the distant broker, so that nothing is missed where the bridge is back first.
+        with Visitor(distant.settings, remembered=True) as headquarters:
+            headquarters.subscribe("#")
+            device.publish("ct/1/hut-1/s", b"status", retain=True)
+            eventually(lambda: ("ct/1/hut-1/s", b"status") in headquarters.received, "the bridge stands")
+        distant.stop()
+        device.publish("ct/1/hut-1/e", b"while there was no way")
+        distant.start()
+        with Visitor(distant.settings, remembered=True) as headquarters:
+            eventually(lambda: ("ct/1/hut-1/e", b"while there was no way") in headquarters.received, "it waited")
