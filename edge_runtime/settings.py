@@ -11,7 +11,7 @@ import msgspec
 
 from edge_runtime import checked_yaml
 
-Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
 """Names that travel in MQTT topics: small letters, digits, `-`, `_`; at most 32."""
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]

@@ -142,7 +142,7 @@ class Variant(ListedFile, frozen=True, kw_only=True):
 
 class Manifest(Part, frozen=True, kw_only=True):
     bundle: Literal[1]
-    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
     version: Text
     task: Task
     description: Text

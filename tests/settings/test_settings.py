@@ -64,6 +64,7 @@ def test_relative_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:
         (DEVICE + "uplink:\n  port: 70000\n", 7, "uplink.port", "<= 65535"),
         (DEVICE.replace("Africa/Nairobi", "Africa/Nowhere"), 5, "time_zone", "no time zone"),
         (DEVICE.replace("camera-hut-1", "Camera Hut"), 1, "device", "pattern|regex"),
+        (DEVICE.replace("camera-hut-1", '"camera-hut-1\\n"'), 1, "device", "pattern|regex"),
         (DEVICE + "cameras:\n  - name: a\n", 7, "cameras.0", "either 'folder' or 'serial'"),
         (DEVICE + "uplink:\n  password_file: x\n", 7, "uplink.password_file", "user"),
         (DEVICE + "uplink:\n  tls:\n    ca: c\n    key: k\n", 8, "uplink.tls", "go together"),
