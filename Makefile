@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
-.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env bench bench-runners bench-card bench-peers bench-growth bench-prefilter bench-search bench-reports bench-memory eval-default export-demo export-matrix clean
+.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env wheelhouse bench bench-runners bench-card bench-peers bench-growth bench-prefilter bench-search bench-reports bench-memory eval-default export-demo export-matrix clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -35,6 +35,9 @@ lint: setup
 system-deps:     ## as root, Debian: mosquitto and chromium, which some tests use where they are present
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto chromium >/dev/null
+
+wheelhouse:      ## wheels for a board without internet, into wheelhouse/; ARCH=aarch64 PYTHON=3.11
+	@deploy/install/wheelhouse.sh "$(or $(ARCH),aarch64)" "$(if $(filter python3,$(PYTHON)),3.11,$(PYTHON))" wheelhouse
 
 bench: setup          ## this machine's result document and the report page; BENCH='--scenario offline --profile standard'
 	@$(BIN)/edge-bench doctor || true
