@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# From an empty arm64 system to an acknowledged event, on a PC: Debian bookworm for arm64 is unpacked, the device is
+# From an empty arm64 system to an acknowledged event, on a PC: Debian for arm64 is unpacked, the device is
 # installed in it by deploy/raspberry-pi/install.sh from a folder of wheels, and the real arm64 daemon, run by QEMU, reads
 # a small card and sends what it saw through mosquitto to a real station on this machine.
 #
-#     sudo deploy/arm64/prove.sh [--wheels DIR] [--keep]
+#     sudo deploy/arm64/prove.sh [--wheels DIR] [--suite bookworm|trixie] [--keep]
 #
 # Exit code 0: proven; 77: this machine cannot (says why); anything else: it failed. Emulated speed and memory say nothing
 # about a board.
@@ -26,22 +26,29 @@ fail() {
     exit 1
 }
 
-wheels="" keep=""
+wheels="" suite=bookworm keep=""
 while [ $# -gt 0 ]; do
     case $1 in
     --wheels) wheels=$(cd "$2" && pwd) && shift ;;
+    --suite) suite=$2 && shift ;;
     --keep) keep=yes ;;
     *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
     esac
     shift
 done
 
+case $suite in
+bookworm) python_version=3.11 ;;
+trixie) python_version=3.13 ;;
+*) fail "--suite $suite: bookworm or trixie" ;;
+esac
+
 [ "$(id -u)" = 0 ] || skip "it needs root, for another root and its mounts"
 command -v apt-get >/dev/null || skip "it needs Debian or Ubuntu, whose packages it takes"
 # Mounts of its own: whatever happens to this script, none is left behind.
 if [ -z "${PROVE_MOUNTS:-}" ]; then
     unshare --mount true 2>/dev/null || skip "mounts of its own are not allowed here (a container?)"
-    exec env PROVE_MOUNTS=own unshare --mount --propagation private "$0" ${wheels:+--wheels "$wheels"} ${keep:+--keep}
+    exec env PROVE_MOUNTS=own unshare --mount --propagation private "$0" --suite "$suite" ${wheels:+--wheels "$wheels"} ${keep:+--keep}
 fi
 
 work=$(mktemp -d /var/tmp/edge-prove.XXXXXX)
@@ -59,7 +66,7 @@ trap "exit 143" HUP INT TERM
 
 step "tools"
 missing=()
-for pair in mmdebstrap:mmdebstrap qemu-aarch64-static:qemu-user-static update-binfmts:binfmt-support \
+for pair in mount:mount mmdebstrap:mmdebstrap qemu-aarch64-static:qemu-user-static update-binfmts:binfmt-support \
     mosquitto:mosquitto; do
     PATH=$PATH:/usr/sbin command -v "${pair%:*}" >/dev/null || missing+=("${pair#*:}")
 done
@@ -85,12 +92,17 @@ fi
 if [ -z "$wheels" ]; then
     step "wheels for arm64"
     wheels=$work/wheels
-    PIP_PYTHON=$python "$TREE/deploy/install/wheelhouse.sh" aarch64 3.11 "$wheels" 2>"$work/wheelhouse.log" ||
-        skip "no wheels: $(tail -n 1 "$work/wheelhouse.log")"
+    made=0
+    PIP_PYTHON=$python "$TREE/deploy/install/wheelhouse.sh" aarch64 "$python_version" "$wheels" 2>"$work/wheelhouse.log" || made=$?
+    case $made in
+    0) ;;
+    15) skip "$(tail -n 1 "$work/wheelhouse.log")" ;;
+    *) cat "$work/wheelhouse.log" >&2 && fail "no wheels" ;;
+    esac
 fi
 
-step "an empty arm64 system"
-build_root "$rootfs" 2>"$work/root.log" || skip "no arm64 packages: $(tail -n 1 "$work/root.log")"
+step "an empty arm64 system: $suite"
+build_root "$rootfs" "$suite" 2>"$work/root.log" || skip "no arm64 packages: $(tail -n 1 "$work/root.log")"
 mount_root "$rootfs" "$HERE/cpuinfo"
 # QEMU's widest processor has instructions that no Raspberry Pi has.
 export QEMU_CPU=cortex-a72

@@ -1,7 +1,9 @@
 """Is a folder of wheels complete for a board? pip judges conditions such as `python_version < "3.11"` by the machine
 that it runs on, not by the board, so what only the board needs would be missing, and be missed in the field.
 
-    python complete.py DIR ARCH PYTHON [EXTRA ...]
+    python complete.py [--list] DIR ARCH PYTHON [EXTRA ...]
+
+`--list` prints what is missing as pip wants it, to be downloaded; without it, anything missing is an error.
 
 Run with a Python that has pip, whose own copy of `packaging` is used.
 """
@@ -21,8 +23,8 @@ from pip._vendor.packaging.version import Version
 OURS = "camtrap-edge"
 
 
-def missing(folder: Path, arch: str, python: str, extras: Iterable[str]) -> list[str]:
-    """What the wheels in `folder` still want on a board of `arch` with Python `python`, one line each."""
+def missing(folder: Path, arch: str, python: str, extras: Iterable[str]) -> dict[str, str]:
+    """What the wheels in `folder` still want on a board of `arch` with Python `python`: what to ask pip for; why."""
     wheels: dict[str, tuple[Version, Path]] = {}
     for file in sorted(folder.glob("*.whl")):
         name, version, _, _ = parse_wheel_filename(file.name)
@@ -37,7 +39,7 @@ def missing(folder: Path, arch: str, python: str, extras: Iterable[str]) -> list
         "implementation_name": "cpython",
         "platform_python_implementation": "CPython",
     }
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     asked: set[tuple[str, str]] = set()
     ask = [(OURS, extra) for extra in ("", *extras)]
     while ask:
@@ -49,12 +51,13 @@ def missing(folder: Path, arch: str, python: str, extras: Iterable[str]) -> list
             wanted = Requirement(text)
             if wanted.marker is not None and not wanted.marker.evaluate({**environment, "extra": extra}):
                 continue
+            ask_for = f"{wanted.name}{wanted.specifier}"
             dependency = canonicalize_name(wanted.name)
             found = wheels.get(dependency)
             if found is None:
-                problems.append(f"{name} wants {text}: no wheel of it")
+                problems[ask_for] = f"{name} wants {text}: no wheel of it"
             elif not wanted.specifier.contains(found[0], prereleases=True):
-                problems.append(f"{name} wants {text}: {found[0]} is here")
+                problems[ask_for] = f"{name} wants {text}: {found[0]} is here"
             else:
                 ask += [(dependency, one) for one in ("", *wanted.extras)]
     return problems
@@ -69,12 +72,16 @@ def _requirements(wheel: Path) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Check one folder; returns the exit code."""
-    folder, arch, python, *extras = arguments
+    listed = arguments[0] == "--list"
+    folder, arch, python, *extras = arguments[1:] if listed else arguments
     if not list(Path(folder).glob("camtrap_edge-*.whl")):
         sys.stderr.write(f"complete: {folder}: no wheel of {OURS}\n")
         return 1
     problems = missing(Path(folder), arch, python, extras)
-    for problem in problems:
+    if listed:
+        sys.stdout.write("".join(f"{ask_for}\n" for ask_for in problems))
+        return 0
+    for problem in problems.values():
         sys.stderr.write(f"complete: {problem}\n")
     return 1 if problems else 0
 

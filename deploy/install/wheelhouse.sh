@@ -4,8 +4,7 @@
 #     deploy/install/wheelhouse.sh ARCH PYTHON DIR [EXTRA ...]
 #
 # for example `wheelhouse.sh aarch64 3.11 wheelhouse`. Wheels of the other architecture are downloaded, never built, so
-# this runs on any PC. The station's extra is always in it, so one folder serves both ends; PIP_PYTHON names a Python
-# with pip.
+# this runs on any PC. PIP_PYTHON names a Python with pip. Exit codes: 0 done; 2 wrong arguments; 15 no network; 16 a wheel is missing.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -36,6 +35,17 @@ fi
     exit 1
 }
 
+# give_up MESSAGE: and tell a package that is not to be had from a network that is not there.
+give_up() {
+    if "$host_python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1] + "/pip/", timeout=20)' \
+        "${PIP_INDEX_URL:-https://pypi.org/simple}" 2>/dev/null; then
+        echo "wheelhouse: $1" >&2
+        exit 16
+    fi
+    echo "wheelhouse: ${PIP_INDEX_URL:-https://pypi.org/simple} cannot be reached" >&2
+    exit 15
+}
+
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 if [ -n "$(ls -A "$folder")" ] && [ ! -f "$folder/SHA256SUMS" ]; then
@@ -46,27 +56,39 @@ fi
 rm -f "$folder/SHA256SUMS" "$folder"/camtrap_edge-*.whl
 touch "$folder/SHA256SUMS"
 
-own_wheel "$host_python" "$TREE" "$folder"
+own_wheel "$host_python" "$TREE" "$folder" || give_up "this project's own wheel could not be built, see above"
 own=$(cd "$folder" && ls camtrap_edge-*.whl)
 
 tags=(--platform manylinux2014_"$arch")
 for minor in $(seq "$glibc" -1 17); do tags+=(--platform "manylinux_2_${minor}_$arch"); done
-extras=$(IFS=,; echo "station${*:+,$*}")
-# pip comes along: then a board needs neither apt nor its own pip. `--abi` three times, because what is written in C
-# for one Python, for any Python 3 and in Python alone all come in one resolution.
+# One folder serves both ends.
+wanted=(station "$@")
+extras=$(IFS=,; echo "${wanted[*]}")
 fresh=$(mktemp -d "$folder/.fresh.XXXXXX")
 trap 'rm -rf "$fresh"' EXIT
-"$host_python" -m pip download --quiet --disable-pip-version-check --dest "$fresh" --find-links "$folder" \
-    --only-binary=:all: --implementation cp --python-version "$python" \
-    --abi "cp${python/./}" --abi abi3 --abi none "${tags[@]}" \
-    "camtrap-edge[$extras] @ file://$folder/$own" pip || {
-    echo "wheelhouse: not every package has a wheel for $arch and Python $python, or there is no network" >&2
-    exit 1
+
+# `--abi` three times, because what is written in C for one Python, for any Python 3 and in Python alone come together.
+download() {
+    "$host_python" -m pip download --quiet --disable-pip-version-check --dest "$fresh" --find-links "$folder" \
+        --find-links "$fresh" --only-binary=:all: --implementation cp --python-version "$python" \
+        --abi "cp${python/./}" --abi abi3 --abi none "${tags[@]}" "$@" ||
+        give_up "not every package has a wheel for $arch and Python $python, see above"
 }
-# shellcheck disable=SC2086 # the extras are words
-"$host_python" "$HERE/complete.py" "$fresh" "$arch" "$python" ${extras//,/ } || {
+
+# pip comes along: then a board needs neither apt nor its own pip.
+download "camtrap-edge[$extras] @ file://$folder/$own" pip
+# What pip on this machine did not see that the board needs, and what that needs in turn.
+for _ in 1 2 3 4 5; do
+    lacking=()
+    while read -r requirement; do lacking+=("$requirement"); done < <(
+        "$host_python" "$HERE/complete.py" --list "$fresh" "$arch" "$python" "${wanted[@]}"
+    )
+    [ ${#lacking[@]} -gt 0 ] || break
+    download "${lacking[@]}"
+done
+"$host_python" "$HERE/complete.py" "$fresh" "$arch" "$python" "${wanted[@]}" || {
     echo "wheelhouse: the wheels for $arch and Python $python are not complete: make it with Python $python" >&2
-    exit 1
+    exit 16
 }
 rm -f "$folder"/*.whl
 mv "$fresh"/*.whl "$folder"/
