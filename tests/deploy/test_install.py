@@ -158,7 +158,7 @@ def test_a_dry_run_shows_the_commands_and_writes_nothing(board: Board, name: str
     account = "edge-station" if name == "station" else "edge-runtime"
     lines = [line for line in shown.stdout.splitlines() if line.startswith("+ ")]
     for part in (f"useradd --system --user-group --home-dir /var/lib/{account}", f"mv -T /opt/{account}/venv.new",
-                 "pip install", f"/etc/systemd/system/{account}.service", f"{account}.service"):  # fmt: skip
+                 "pip --isolated install", f"/etc/systemd/system/{account}.service", f"{account}.service"):  # fmt: skip
         assert any(part in line for line in lines), (part, shown.stdout)
     assert board.machine.everything() == before
 
