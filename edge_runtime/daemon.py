@@ -133,7 +133,6 @@ class Daemon:
                     self._trouble(str(problem))
                     continue
                 self._trouble_told = ""
-                self._supervisor.status(self._state(done))
                 if until_idle and not done.unfinished:
                     break
                 self._wait(self._pause(done))
@@ -150,6 +149,7 @@ class Daemon:
             self._settle_accounts(Pass(0, 0), began, at_once=False)
             raise
         self._settle_accounts(done, began, at_once=at_once)
+        self._supervisor.status(self._state(done))
         return done
 
     def _pass(self) -> Pass:

@@ -226,7 +226,10 @@ class Device:
 
 def stop(process: subprocess.Popen[bytes]) -> int:
     process.terminate()
-    return process.wait(20)
+    try:
+        return process.wait(20)
+    finally:
+        process.kill()
 
 
 def test_a_card_that_is_pulled_while_it_is_read_and_put_back_is_read_to_its_end(

@@ -251,7 +251,7 @@ time.sleep(60)
 def test_a_person_who_stops_the_run_or_asks_for_it_keeps_the_board_awake(tmp_path: Path, hanging_bundle: Path) -> None:
     board = Board(tmp_path, hanging_bundle, driver=PERSON_DRIVER)
     board.configure()
-    camera(board.root / "media/edge-cards/ONE/DCIM", 600, hour=1)
+    camera(board.root / "media/edge-cards/ONE/DCIM", 300, hour=1)
     board.boot(seconds=50)
     assert (board.root / "findings.json").exists(), board.told()
     findings = json.loads((board.root / "findings.json").read_text())

@@ -294,12 +294,16 @@ def test_a_photo_that_hangs_starves_the_watchdog_and_is_given_up_after_three_res
     assert text.count("Fatal Python error: Aborted") == 3 and "onnxruntime_engine.py" in text
     with Listener(str(tmp_path / "notify")) as listener:
         process = device.start(listener)
-        listener.until(lambda: "3 files done" in listener.status, 30, "the photos behind it")
-        began = time.monotonic()
-        time.sleep(2 * WATCHDOG_S)
-        assert longest_silence(listener.times("WATCHDOG=1"), start=began, end=time.monotonic()) < WATCHDOG_S / 2
-        process.terminate()
-        assert process.wait(20) == 0
+        try:
+            listener.until(lambda: "3 files done" in listener.status, 30, "the photos behind it")
+            began = time.monotonic()
+            time.sleep(2 * WATCHDOG_S)
+            assert longest_silence(listener.times("WATCHDOG=1"), start=began, end=time.monotonic()) < WATCHDOG_S / 2
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            process.wait()
     assert listener.messages()[-1] == "STOPPING=1"
     known = status.read(read_device(device.config))
     assert (known.photos, known.failed, known.duplicates) == (plan.photos + 3, 1, 0)
