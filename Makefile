@@ -34,7 +34,7 @@ lint: setup
 
 system-deps:     ## as root, Debian: mosquitto and chromium, which some tests use where they are present
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto chromium >/dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto chromium systemd-container udev e2fsprogs util-linux shellcheck >/dev/null
 
 wheelhouse:      ## wheels for a board without internet, into wheelhouse/; ARCH=aarch64 PYTHON=3.11
 	@deploy/install/wheelhouse.sh "$(or $(ARCH),aarch64)" "$(if $(filter python3,$(PYTHON)),3.11,$(PYTHON))" wheelhouse

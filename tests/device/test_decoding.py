@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import assembly
+from edge_runtime.laps import Lap, no_lap
 from edge_runtime.models.classifier import Classifier
 from edge_runtime.models.detector import Detector
 from edge_runtime.models.loading import load_classifier, load_detector
@@ -27,9 +28,9 @@ class WatchedDetector(Detector):
 
     shown: list[Shape]
 
-    def detect(self, frame: Frame) -> tuple[Detection, ...]:
+    def detect(self, frame: Frame, lap: Lap = no_lap) -> tuple[Detection, ...]:
         self.shown.append(frame.pixels.shape[:2])
-        return super().detect(frame)
+        return super().detect(frame, lap)
 
 
 class WatchedClassifier(Classifier):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import CardGoneError, EngineError
+from edge_runtime.laps import Lap, no_lap
 from edge_runtime.recording import MAX_ATTEMPTS, Outcome
 from edge_runtime.uplink import codec
 from edge_runtime.uplink.codebook import Codebook
@@ -136,11 +137,11 @@ class FailingDetector:
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)
 
-    def detect(self, frame: object) -> object:
+    def detect(self, frame: object, lap: Lap = no_lap) -> object:
         if self._left:
             self._left -= 1
             raise EngineError("onnxruntime", Path("graph.onnx"), "out of memory")
-        return self._real.detect(frame)
+        return self._real.detect(frame, lap)
 
 
 def test_a_failed_inference_is_tried_again_and_never_called_empty(bench: Bench) -> None:

@@ -13,6 +13,7 @@ import pytest
 from edge_runtime import cli
 from edge_runtime.errors import EngineError
 from edge_runtime.intake import scan
+from edge_runtime.laps import Lap, no_lap
 from edge_runtime.models.detector import Detector
 from edge_runtime.pipeline import Outcome, Pipeline
 from edge_runtime.tryout import sample_card
@@ -29,9 +30,9 @@ class Counting(Detector):
 
     asked = 0
 
-    def detect(self, frame: Frame) -> tuple[Detection, ...]:
+    def detect(self, frame: Frame, lap: Lap = no_lap) -> tuple[Detection, ...]:
         self.asked += 1
-        return super().detect(frame)
+        return super().detect(frame, lap)
 
 
 def prefilter(bench: Bench, workers: int = 1) -> Counting:
