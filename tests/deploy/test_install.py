@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -431,16 +432,15 @@ def test_the_jetsons_program_sees_jetpacks_packages_and_the_pis_only_its_own(boa
     assert "include-system-site-packages = false" in config
 
 
-@pytest.mark.slow
-def test_the_real_station_and_the_real_device_install_offline_run_and_upgrade(tmp_path: Path) -> None:
-    machine = Machine(tmp_path / "machine")
-    if not Path("/usr/sbin/mosquitto").exists():
-        pytest.skip("mosquitto is not installed, and the station's installer would fetch it")
-    wheels = machine.shared / "wheels"
-    system = machine.run("/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").stdout.strip()
-    arch = os.uname().machine
+def _python_of(machine: Machine) -> str:
+    return machine.run("/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").stdout.strip()
+
+
+def _real_wheels(machine: Machine) -> Path:
+    """Wheels of this machine, which say that they are a Pi's."""
+    wheels, python = machine.shared / "wheels", _python_of(machine)
     made = subprocess.run(
-        [str(CHECKOUT / "deploy/install/wheelhouse.sh"), arch, system, str(wheels)],
+        [str(CHECKOUT / "deploy/install/wheelhouse.sh"), os.uname().machine, python, str(wheels)],
         env={**os.environ, "PIP_PYTHON": sys.executable},
         capture_output=True,
         text=True,
@@ -449,6 +449,30 @@ def test_the_real_station_and_the_real_device_install_offline_run_and_upgrade(tm
     if made.returncode == NETWORK:
         pytest.skip(f"no wheels: {made.stderr.strip().splitlines()[-1]}")
     assert made.returncode == 0, made.stderr
+    list_hashes(wheels, python=python)
+    return wheels
+
+
+def _break_the_daemon(wheel: Path) -> None:
+    """`edge-runtime run` ends at once; everything else is as it was."""
+    broken = wheel.with_suffix(".part")
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(broken, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            if entry.filename == "edge_runtime/daemon.py":
+                content += b"\n\ndef _fail(*_: object, **__: object) -> None:\n    raise SystemExit(1)\n"
+                content += b"\n\nDaemon.run = _fail\n"
+            new.writestr(entry, content)
+    broken.replace(wheel)
+
+
+@pytest.mark.slow
+def test_the_real_station_and_the_real_device_install_offline_run_and_upgrade(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "machine")
+    if not Path("/usr/sbin/mosquitto").exists():
+        pytest.skip("mosquitto is not installed, and the station's installer would fetch it")
+    wheels, arch, system = _real_wheels(machine), os.uname().machine, _python_of(machine)
+    list_hashes(wheels, arch=arch, python=system)
     machine.write("/usr/local/bin/dpkg", f"#!/bin/sh\necho {'arm64' if arch == 'aarch64' else 'amd64'}\n", mode=0o755)
     done = machine.run(str(CHECKOUT / "deploy/station/install.sh"), "--wheels", str(wheels))
     assert done.returncode == 0, done.stderr
@@ -484,3 +508,79 @@ def test_the_real_station_and_the_real_device_install_offline_run_and_upgrade(tm
     assert failed.returncode == NOT_STARTING
     assert "device.yaml:5: colour: unknown key" in failed.stderr
     assert machine.written("/opt/edge-runtime/venv").readlink().name == "2"
+
+
+DRIVER = """\
+#!/bin/bash
+# What a person types on a board: install, start, upgrade, and an upgrade to a program that fails.
+cd {checkout}
+say() {{ echo "== $* $(systemctl is-active edge-runtime) $(readlink /opt/edge-runtime/venv)"; }}
+deploy/raspberry-pi/install.sh --wheels {wheels}
+say installed $?
+cp {shared}/device.yaml /etc/edge-runtime/device.yaml
+systemctl start edge-runtime
+say started $?
+deploy/raspberry-pi/install.sh --wheels {wheels} --reinstall
+say upgraded $?
+deploy/raspberry-pi/install.sh --wheels {shared}/failing
+say failed $?
+setpriv --reuid=edge-runtime --regid=edge-runtime --clear-groups \\
+    /opt/edge-runtime/venv/bin/edge-runtime status -c /etc/edge-runtime/device.yaml
+say read $?
+deploy/raspberry-pi/install.sh --uninstall
+say uninstalled $?
+systemctl --no-block poweroff
+"""
+
+
+@pytest.mark.slow
+def test_on_a_booted_board_an_upgrade_restarts_the_daemon_and_one_that_fails_ends_with_the_old_one_running(
+    tmp_path: Path,
+) -> None:
+    """systemd, unit, daemon and models are the real ones; only the architecture is said to be a Pi's."""
+    if shutil.which("systemd-nspawn") is None:
+        pytest.skip("systemd-nspawn is not installed (Debian: apt-get install systemd-container)")
+    machine = Machine(tmp_path / "machine")
+    wheels = _real_wheels(machine)
+    failing = machine.shared / "failing"
+    shutil.copytree(wheels, failing)
+    _break_the_daemon(next(failing.glob("camtrap_edge-*.whl")))
+    list_hashes(failing, python=_python_of(machine))
+    (machine.shared / "device.yaml").write_text(
+        "device: ridge-7\ndata: /var/lib/edge-runtime\ncards: {root: /media/edge-cards}\ntime_zone: UTC\n"
+    )
+    driver = DRIVER.format(checkout=CHECKOUT, wheels=wheels, shared=machine.shared)
+    machine.write("/driver.sh", driver, mode=0o755)
+    units = "/etc/systemd/system"
+    machine.write(f"{units}/test.target", "[Unit]\nRequires=basic.target driver.service\nAfter=basic.target\n")
+    machine.write(
+        f"{units}/driver.service",
+        "[Unit]\nDefaultDependencies=no\nAfter=basic.target\n[Service]\nType=exec\nTimeoutStartSec=infinity\n"
+        "ExecStart=/driver.sh\nStandardOutput=append:/driver.log\nStandardError=append:/driver.log\n"
+        "ExecStopPost=/bin/systemctl --no-block poweroff\n",
+    )
+    # This machine's own services have no business there.
+    masked = ("dbus.socket", "dbus.service", "systemd-udevd.service", "systemd-logind.service", "mosquitto.service")
+    machine.written(units).mkdir(parents=True, exist_ok=True)
+    for unit in masked:
+        machine.written(f"{units}/{unit}").symlink_to("/dev/null")
+    booted = machine.run(
+        *("timeout", "400", "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--private-network"),
+        *("--console=pipe", f"--machine=edge-install-{os.getpid()}", f"--directory={machine.root}"),
+        *(f"--bind-ro={CHECKOUT}", f"--bind={machine.shared}", "systemd.unit=test.target"),
+        inside=False,
+        prepare='umount -R -l "$root/dev" "$root/proc"',  # the box makes its own
+    )
+    log = machine.written("/driver.log")
+    if not log.exists():
+        pytest.skip(f"systemd-nspawn does not run here: {(booted.stdout + booted.stderr)[-500:]}")
+    told = log.read_text()
+    steps = [line.removeprefix("== ").rstrip() for line in told.splitlines() if line.startswith("== ")]
+    assert steps == [
+        "installed 0 inactive /opt/edge-runtime/releases/1",
+        "started 0 active /opt/edge-runtime/releases/1",
+        "upgraded 0 active /opt/edge-runtime/releases/2",
+        f"failed {NOT_STARTING} active /opt/edge-runtime/releases/2",
+        "read 0 active /opt/edge-runtime/releases/2",
+        "uninstalled 0 inactive",
+    ], told
