@@ -510,6 +510,25 @@ def test_the_real_station_and_the_real_device_install_offline_run_and_upgrade(tm
     assert machine.written("/opt/edge-runtime/venv").readlink().name == "2"
 
 
+@pytest.mark.slow
+def test_over_the_network_the_real_device_installs_from_the_checkout_and_leaves_the_checkout_alone(
+    tmp_path: Path,
+) -> None:
+    machine = Machine(tmp_path / "machine")
+    kept = ("PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE")
+    environment = {name: os.environ[name] for name in os.environ if name in kept or "proxy" in name.lower()}
+    before = machine.everything()
+    done = machine.run(str(CHECKOUT / "deploy/raspberry-pi/install.sh"), env=environment)
+    if done.returncode == NETWORK:
+        pytest.skip(f"no network: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    assert "camtrap-edge" in machine.run("/opt/edge-runtime/venv/bin/edge-runtime", "--version").stdout
+    new = {path.split("/")[0] for path in machine.everything().keys() - before.keys()}
+    # The checkout is bound into the machine: what pip left in it would lie in the real one.
+    assert new <= {"etc", "media", "opt", "var", "tmp", "root"}, new
+    assert not (CHECKOUT / "build").exists()
+
+
 DRIVER = """\
 #!/bin/bash
 # What a person types on a board: install, start, upgrade, and an upgrade to a program that fails.
