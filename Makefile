@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
-.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env wheelhouse bench bench-runners bench-card bench-peers bench-growth bench-prefilter bench-search bench-reports bench-memory eval-default export-demo export-matrix clean
+.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env wheelhouse prove-arm64 bench bench-runners bench-card bench-peers bench-growth bench-prefilter bench-search bench-reports bench-memory eval-default export-demo export-matrix clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -38,6 +38,9 @@ system-deps:     ## as root, Debian: mosquitto and chromium, which some tests us
 
 wheelhouse:      ## wheels for a board without internet, into wheelhouse/; ARCH=aarch64 PYTHON=3.11
 	@deploy/install/wheelhouse.sh "$(or $(ARCH),aarch64)" "$(if $(filter python3,$(PYTHON)),3.11,$(PYTHON))" wheelhouse
+
+prove-arm64:     ## as root: from an empty arm64 system under QEMU to an acknowledged event; PROVE='--suite trixie'
+	@deploy/arm64/prove.sh $(PROVE)
 
 bench: setup          ## this machine's result document and the report page; BENCH='--scenario offline --profile standard'
 	@$(BIN)/edge-bench doctor || true

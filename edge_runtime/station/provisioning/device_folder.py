@@ -44,7 +44,7 @@ class Settings:
     """What a person tells of a device."""
 
     time_zone: str
-    cards: str = "/media"
+    cards: str = "/media/edge-cards"
     """Folder that is watched on the device."""
 
 
