@@ -67,7 +67,9 @@ def add_to(commands: Any) -> list[argparse.ArgumentParser]:
     provision.add_argument("device", metavar="DEVICE", help="small letters, digits, - and _, at most 32")
     _reaching(provision)
     provision.add_argument("--time-zone", metavar="ZONE", help="of the cameras' clocks (default: the station's)")
-    provision.add_argument("--cards", default="/media/edge-cards", metavar="FOLDER", help="watched on the device (%(default)s)")
+    provision.add_argument(
+        "--cards", default="/media/edge-cards", metavar="FOLDER", help="watched on the device (%(default)s)"
+    )
     provision.add_argument("--replace", action="store_true", help="anew; what the device has is refused from then on")
 
     rotate = _command(commands, "rotate", "give a device a new key; the old one is refused")
