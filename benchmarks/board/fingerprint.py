@@ -8,6 +8,7 @@ import math
 import platform as python_platform
 import re
 from datetime import datetime, timezone
+from importlib import metadata
 
 from benchmarks.board import jetson
 from benchmarks.board.virtual import DMI, UNNAMED, hypervisor
@@ -22,6 +23,7 @@ GPU_DRIVER = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader
 _PLACEHOLDERS = ("to be filled by o.e.m.", "system product name", "system manufacturer", "default string", "none")
 """What a board's maker left in its tables."""
 _KEY_DIGITS = 16
+_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg")
 
 
 def device(host: Host) -> Device:
@@ -56,7 +58,15 @@ def platform(host: Host, runtime: Runtime) -> Platform:
         driver=host.text("/sys/module/nvidia/version") or _first_line(host.tool(GPU_DRIVER)),
         cuda=_cuda(host),
         runtime=runtime,
+        libraries={name: version for name in _LIBRARIES if (version := _version(name))},
     )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _processor(host: Host) -> str:

@@ -86,6 +86,8 @@ class Platform(Part, frozen=True, kw_only=True):
     driver: str | None
     cuda: str | None
     runtime: Runtime
+    libraries: dict[str, str] = {}
+    """Versions of what decodes and prepares photos."""
 
 
 class Conditions(Part, frozen=True, kw_only=True):

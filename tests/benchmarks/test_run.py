@@ -52,6 +52,7 @@ def test_a_document_holds_every_sample_of_every_stage(layered_bundle: Path, smal
     assert told.stats["infer"].n == sum(process.photos for process in told.processes)
     assert told.throughput_measured_ips < 1e9 / told.stats["whole"].mean_ns * 1.01
     assert told.platform.runtime.name == "onnxruntime" and told.device.cores >= 1
+    assert set(told.platform.libraries) == {"numpy", "opencv-python-headless", "pillow", "simplejpeg"}
     assert told.energy == () or told.telemetry
 
 
