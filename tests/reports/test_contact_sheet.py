@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 from skimage import data
 
 from edge_runtime import cli
@@ -33,7 +33,6 @@ from edge_runtime.rules import Rules
 from edge_runtime.tryout import sample_card
 from edge_runtime.tryout.sample_card import SampleCard
 from edge_runtime.values import Box, Capture, Detection, FailureKind, FileStamp, Footage, Photo, Pixels, Species
-from tests.station.test_page import ARGUMENTS, CHROMIUM
 
 ALL = Choice(only="all")
 RUN = Run(detector="d 1", confident=0.5, keep=0.05, time_zone="Africa/Nairobi")
@@ -372,30 +371,28 @@ def test_on_the_sample_card_the_models_find_everybody_and_nobody_can_be_recognis
     assert "domestic cat" in page
 
 
-def test_a_browser_shows_the_page_without_asking_anybody(sample: tuple[SampleCard, Path], tmp_path: Path) -> None:
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
+def test_a_browser_shows_the_page_without_asking_anybody(
+    sample: tuple[SampleCard, Path], tmp_path: Path, browser: Browser
+) -> None:
     card, journal = sample
     output = tmp_path / "sheet.html"
     made = contact_sheet.write(journal, card.folder, output, Choice())
     asked: list[str] = []
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda said: complaints.append(said.text))
-        page.goto(output.as_uri())
-        loaded = page.evaluate("[...document.images].filter(i => i.complete && i.naturalWidth > 0).length")
-        inside = page.evaluate(
-            "[...document.querySelectorAll('.box')].every(b => { const a = b.getBoundingClientRect(),"
-            " p = b.parentElement.getBoundingClientRect();"
-            " return a.left >= p.left - 1 && a.right <= p.right + 1 && a.top >= p.top - 1"
-            " && a.bottom <= p.bottom + 1 })"
-        )
-        headings = page.get_by_role("heading", level=2).count()
-        paper = page.pdf(format="A4")
-        browser.close()
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: complaints.append(said.text))
+    page.goto(output.as_uri())
+    loaded = page.evaluate("[...document.images].filter(i => i.complete && i.naturalWidth > 0).length")
+    inside = page.evaluate(
+        "[...document.querySelectorAll('.box')].every(b => { const a = b.getBoundingClientRect(),"
+        " p = b.parentElement.getBoundingClientRect();"
+        " return a.left >= p.left - 1 && a.right <= p.right + 1 && a.top >= p.top - 1"
+        " && a.bottom <= p.bottom + 1 })"
+    )
+    headings = page.get_by_role("heading", level=2).count()
+    paper = page.pdf(format="A4")
+    page.close()
     assert [url for url in asked if not url.startswith("data:")] == [output.as_uri()] and complaints == []
     assert loaded == made.photos > 30 and inside
     assert headings == made.events + 1 and paper.startswith(b"%PDF")

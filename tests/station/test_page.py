@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from edge_runtime.settings import StationSettings, Web
 from edge_runtime.station.ingest import Health
@@ -19,9 +18,6 @@ from edge_runtime.station.web import ANIMALS_SHOWN, MOST_SHOWN, PageServer, crea
 from edge_runtime.uplink.payload import ClockQuality
 from tests.station.device import NOW_S, arrivals, book, card, event, introduction, message, seen, sighting, status
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 LIVE_MS = 15_000
 HEALTHY = Health(connected=True, since_s=NOW_S - 600, link_problem="", store_problem="")
 ODD = "<script>alert(1)</script>"
@@ -58,16 +54,6 @@ def station(store: Store) -> Iterator[Station]:
     made.server.start()
     yield made
     made.server.stop()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
