@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_runtime.checkup.mounts import Mount, below, mounts
 from edge_runtime.checkup.step import Finding, Step, bad, good, skipped, together, warn
 from edge_runtime.checkup.visit import Visit
 from edge_runtime.checkup.world import World
+from edge_runtime.device.mounts import Mount, below
 from edge_runtime.errors import CardGoneError, UnreadablePhotoError
 from edge_runtime.intake import decode, scan
 from edge_runtime.values import FileStamp
@@ -25,7 +25,7 @@ def folder(visit: Visit) -> Finding:
     """Whether it is there, can be listed, and how what is mounted in it is mounted."""
     root = Path(visit.settings.cards.root)
     quoted = shlex.quote(str(root))
-    mounted = below(root.resolve(), mounts(visit.world))
+    mounted = below(root.resolve(), visit.world.mounts())
     gone = next((each for each in mounted if _stale(visit.world, each)), None)
     if gone is not None:
         return bad(

@@ -10,10 +10,10 @@ import shlex
 import tempfile
 from pathlib import Path
 
-from edge_runtime.checkup.mounts import Mount, mount_of, mounts
 from edge_runtime.checkup.step import Finding, Step, bad, good, together, warn
 from edge_runtime.checkup.visit import Visit
 from edge_runtime.checkup.world import World
+from edge_runtime.device.mounts import Mount, mount_of
 from edge_runtime.journal.journal import FILE_NAME
 
 SERVICE_ACCOUNT = "edge-runtime"
@@ -33,7 +33,7 @@ def data_folder(visit: Visit) -> Finding:
     folder = Path(visit.settings.data)
     quoted = shlex.quote(str(folder))
     there = _nearest(folder)
-    mount = mount_of(there.resolve(), mounts(visit.world))
+    mount = mount_of(there.resolve(), visit.world.mounts())
     if mount is not None and mount.read_only:
         return _read_only(folder, mount)
     make = f"sudo install -d -o {_runs_as()} {quoted}"
@@ -70,7 +70,7 @@ def data_folder(visit: Visit) -> Finding:
 def data_disk(visit: Visit) -> Finding:
     """What the data folder lies on: its kind, its room, its faults and its wear."""
     there = _nearest(Path(visit.settings.data))
-    mount = mount_of(there.resolve(), mounts(visit.world))
+    mount = mount_of(there.resolve(), visit.world.mounts())
     found = [_room(visit.world, there)]
     if mount is None:
         return together([*found, good("the system does not tell what is mounted")])

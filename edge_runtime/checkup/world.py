@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from edge_runtime.device.host import Host
+from edge_runtime.device.mounts import MOUNTINFO, Mount, parse
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -53,6 +54,10 @@ class World(Host):
     resolve: Callable[[str, int], list[str]] = resolve
     command_lines: Callable[[], Iterable[Sequence[str]]] = command_lines
     disk_bytes: Callable[[Path], tuple[int, int]] = disk_bytes
+
+    def mounts(self) -> tuple[Mount, ...]:
+        """Everything that is mounted; nothing where the system does not tell."""
+        return parse(self.text(MOUNTINFO) or "")
 
     def is_pi(self) -> bool:
         """Whether the board says that it is a Raspberry Pi."""

@@ -11,23 +11,13 @@ An ext4 that met an error takes no more writes. The kernel then tells `ro`, or (
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
-MOUNTS = Path("/proc/self/mountinfo")
+from edge_runtime.device.mounts import MOUNTINFO, Mount, mount_of, parse
+
+MOUNTS = Path(MOUNTINFO)
 BLOCK_DEVICES = Path("/sys/dev/block")
-_OCTAL = re.compile(r"\\([0-7]{3})")
 _DEAD = {"emergency_ro": "was stopped by the kernel after an error", "shutdown": "lost its disk"}
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """One line of mountinfo."""
-
-    point: Path
-    options: frozenset[str]
-    """Of this mount, and of its file system wherever else it is mounted."""
 
 
 def is_pulled(path: Path, *, block_devices: Path = BLOCK_DEVICES) -> bool:
@@ -67,7 +57,7 @@ def _has_no_medium(entry: Path) -> bool:
 
 def unwritable(folder: Path, *, mounts: Path = MOUNTS) -> str | None:
     """Why nothing can be written below `folder`, as far as its mount tells; None where nothing speaks against it."""
-    mount = _mount_of(folder, mounts)
+    mount = mount_of(folder.resolve(), _mounted(mounts))
     if mount is None:
         return None
     for option, what in _DEAD.items():
@@ -76,23 +66,8 @@ def unwritable(folder: Path, *, mounts: Path = MOUNTS) -> str | None:
     return f"the file system at {mount.point} is read-only" if "ro" in mount.options else None
 
 
-def _mount_of(folder: Path, mounts: Path) -> Mount | None:
-    folder = folder.resolve()
+def _mounted(mounts: Path) -> tuple[Mount, ...]:
     try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        return parse(mounts.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:
-        return None
-    on_the_way = [mount for mount in map(_parse, lines) if mount and folder.is_relative_to(mount.point)]
-    # Of several at one place the last one covers the others.
-    return max(reversed(on_the_way), key=lambda mount: len(mount.point.parts), default=None)
-
-
-def _parse(line: str) -> Mount | None:
-    """A line such as `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`."""
-    words = line.split(" ")
-    try:
-        own, shared = words[5], words[words.index("-", 6) + 3]
-    except (IndexError, ValueError):
-        return None
-    point = _OCTAL.sub(lambda found: chr(int(found[1], 8)), words[4])
-    return Mount(Path(point), frozenset((*own.split(","), *shared.split(","))))
+        return ()
