@@ -15,6 +15,9 @@ import pytest
 from edge_runtime import cli
 from tests.conftest import ROOT
 from tests.reports import rich_journal
+from tests.reports.sheet_bench import bench
+
+__all__ = ["bench"]
 
 Validate = Callable[[Path], dict[str, list[str]]]
 
