@@ -26,7 +26,7 @@ LEAST_NOISE = 0.6
 """Gray levels, of 255. Two roundings to whole levels and JPEG's own leave no less."""
 MOST_NOISE = 1.5
 """Gray levels. Where even the quieter half of the picture differs more, as after a sway between two pixels, the two are
-not comparable. Chosen with composed scenes, like those of benchmarks/prefilter.py: of 124 small subjects that the
+not comparable. Chosen with composed scenes, like those of benchmarks/bars/prefilter: of 124 small subjects that the
 detector finds 8 were lost with 3.0, and 3 with 1.5; of the empty pairs 98 % and 72 % passed."""
 DARK = 16.0
 """Gray levels. Below, rounding alone makes a factor of its own."""

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bars import prefilter
-from benchmarks.bars.prefilter import Shot
+from benchmarks.bars.prefilter.bursts import Shot, emptied_bursts, real_bursts, staged_bursts
+from benchmarks.bars.prefilter.figures import share, table
+from benchmarks.bars.prefilter.measuring import measure
 from edge_runtime.models.loading import load_detector
 from tests.colour_detector import photo
 
@@ -13,10 +14,10 @@ ANIMAL = {(1, 1): "animal"}
 
 
 def test_the_interval_is_wilsons() -> None:
-    some = prefilter.share({"a"}, dict.fromkeys("abcdefghij", 0.0))
+    some = share({"a"}, dict.fromkeys("abcdefghij", 0.0))
     assert (some.count, some.of) == (1, 10)
     assert (some.low, some.high) == (pytest.approx(0.0179, abs=1e-4), pytest.approx(0.4042, abs=1e-4))
-    assert str(prefilter.share(set(), set())) == "none to count"
+    assert str(share(set(), set())) == "none to count"
 
 
 def test_what_is_passed_over_found_and_lost_is_counted_by_what_the_pipeline_did(colour_bundle: Path) -> None:
@@ -31,18 +32,18 @@ def test_what_is_passed_over_found_and_lost_is_counted_by_what_the_pipeline_did(
         [shot({}, 0.0, 10 * burst), shot({}, 0.0, 10 * burst + 1), shot(ANIMAL, 1 / 16, 10 * burst + 2)]
         for burst in range(4)
     ]
-    result = prefilter.measure(bursts, detector, rounds=1)
+    result = measure(bursts, detector, rounds=1)
     assert (result.bursts, result.photos) == (4, 12)
     assert (result.passed_over.count, result.passed_over.of) == (4, 12)
     assert (result.passed_over_empty.count, result.passed_over_empty.of) == (4, 8)
     assert (result.lost.count, result.lost.of) == (0, 4)
     assert [each.of for each in result.lost_by_area.values()] == [0, 0, 0, 4]
-    assert "4 of 12" in prefilter.table("staged", result)
+    assert "4 of 12" in table("staged", result)
 
 
 def test_real_photos_become_bursts(assets: Path) -> None:
-    real, emptied = list(prefilter.real_bursts(assets)), list(prefilter.emptied_bursts(assets))
+    real, emptied = list(real_bursts(assets)), list(emptied_bursts(assets))
     assert len(real) == 7 and sum(map(len, real)) == 48
     assert emptied and all([shot.area for shot in burst][:2] == [0.0, 0.0] for burst in emptied)
-    (first, *_) = prefilter.staged_bursts(assets, 0)
+    (first, *_) = staged_bursts(assets, 0)
     assert len(first) == 3 and len({shot.jpeg for shot in first}) == 3
