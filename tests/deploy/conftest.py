@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.deploy.filesystems import loop
+from tests.deploy.installation import board
 
-__all__ = ["loop"]
+__all__ = ["board", "loop"]
