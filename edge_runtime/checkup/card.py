@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_runtime.checkup.step import Finding, Step, bad, good, skipped, together, warn
 from edge_runtime.checkup.visit import Visit
 from edge_runtime.checkup.world import World
+from edge_runtime.device.disks import device_is_gone
 from edge_runtime.device.mounts import Mount, below
 from edge_runtime.errors import CardGoneError, UnreadablePhotoError
 from edge_runtime.intake import decode, scan
@@ -88,10 +89,9 @@ def _decoded(stamps: Sequence[FileStamp], told: str, max_pixels: int) -> Finding
 
 
 def _stale(world: World, mount: Mount) -> bool:
-    """Whether its device has left the machine. In a container `/dev` lacks devices that are there, sysfs does not."""
-    known = world.path("/sys/dev/block")
-    # Major 0 is for file systems without a device of their own.
-    return known.is_dir() and not mount.number.startswith("0:") and not os.path.lexists(known / mount.number)
+    """Whether its device has left the machine, or its medium the device."""
+    major, minor = map(int, mount.number.split(":"))
+    return device_is_gone(os.makedev(major, minor), block_devices=world.path("/sys/dev/block"))
 
 
 def _how(mount: Mount) -> Finding:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 MOUNTINFO = "/proc/self/mountinfo"
+_DEAD = {"emergency_ro", "shutdown"}
+"""What the kernel tells, beside an `rw` that holds no longer, of a file system that met an error or lost its disk."""
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -27,12 +29,12 @@ class Mount:
 
     @property
     def read_only(self) -> bool:
-        return bool(self.options & {"ro", "emergency_ro"})
+        return bool(self.options & {"ro", *_DEAD})
 
     @property
     def by_emergency(self) -> bool:
-        """Whether the kernel itself may have made it read-only, after an error."""
-        return "emergency_ro" in self.options or (self.read_only and "errors=remount-ro" in self.options)
+        """Whether the kernel itself may have made it read-only, after an error of its disk."""
+        return bool(self.options & _DEAD) or (self.read_only and "errors=remount-ro" in self.options)
 
 
 def parse(text: str) -> tuple[Mount, ...]:

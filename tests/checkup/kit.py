@@ -135,7 +135,10 @@ def build(folder: Path, colour_bundle: Path) -> Kit:
 
 def board(kit: Kit) -> None:
     """A cool Raspberry Pi with a clock, its card mounted as it should be."""
-    kit.write("/sys/dev/block/8:1", "")
+    kit.write("/sys/devices/usb/sda/size", "62333952\n")
+    kit.write("/sys/devices/usb/sda/sda1/partition", "1\n")
+    kit.write("/sys/dev/block/7:0/size", "0\n")
+    kit.world.path("/sys/dev/block/8:1").symlink_to(kit.world.path("/sys/devices/usb/sda/sda1"))
     kit.mount_card()
     kit.write("/proc/device-tree/model", "Raspberry Pi 5 Model B Rev 1.0\0")
     meminfo = {"MemTotal": 4_000_000, "MemAvailable": 3_000_000, "SwapTotal": 200_000, "SwapFree": 200_000}

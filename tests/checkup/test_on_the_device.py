@@ -108,6 +108,11 @@ def test_a_card_that_was_pulled_leaves_a_stale_mount_which_is_named(kit: Kit) ->
     is_bad(kit.look()["card folder"], "/dev/sda1 is gone", next_step=f"sudo umount -l {kit.card}")
 
 
+def test_a_card_that_was_pulled_out_of_its_reader_is_named_though_the_reader_is_there(kit: Kit) -> None:
+    kit.write("/sys/devices/usb/sda/size", "0\n")
+    is_bad(kit.look()["card folder"], "/dev/sda1 is gone", next_step=f"sudo umount -l {kit.card}")
+
+
 def test_a_card_mounted_for_writing_is_a_warning_with_the_mount_command(kit: Kit) -> None:
     kit.mount_card("rw,relatime")
     finding = kit.look()["card folder"]

@@ -76,6 +76,7 @@ def test_a_folder_holds_the_mounts_at_it_and_under_it() -> None:
         ("ro", "rw", True, False),
         ("rw", "ro,errors=remount-ro", True, True),
         ("rw", "rw,emergency_ro", True, True),
+        ("rw", "rw,shutdown", True, True),
     ],
 )
 def test_a_mount_tells_whether_it_is_read_only_and_whether_the_kernel_may_have_made_it_so(
