@@ -11,7 +11,7 @@ IMPORTED := tryout-data/yolox-nano
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
-.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env wheelhouse prove-arm64 bench bench-runners bench-card bench-peers bench-growth bench-prefilter bench-search bench-reports bench-memory eval-default export-demo export-matrix clean
+.PHONY: help setup workstation-env train-detector run test check lint system-deps megadetector-env wheelhouse prove-arm64 prove-containers bench bench-runners bench-card bench-peers bench-growth bench-prefilter bench-search bench-reports bench-memory eval-default export-demo export-matrix clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -41,6 +41,9 @@ wheelhouse:      ## wheels for a board without internet, into wheelhouse/; ARCH=
 
 prove-arm64:     ## as root: from an empty arm64 system under QEMU to an acknowledged event; PROVE='--suite trixie'
 	@deploy/arm64/prove.sh $(PROVE)
+
+prove-containers:    ## as root: images of device and station from Debian's packages, no registry, to an acknowledged event
+	@deploy/containers/prove.sh
 
 bench: setup          ## this machine's result document and the report page; BENCH='--scenario offline --profile standard'
 	@$(BIN)/edge-bench doctor || true

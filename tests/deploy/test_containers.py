@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -64,6 +65,27 @@ def test_a_container_copies_what_is_there_runs_our_command_and_is_not_root(file:
     assert yaml.safe_load(last["CMD"])[-1] == f"/etc/{entry[0]}/{name}.yaml"
     for _, command in (pair for pair in found if pair[0] == "RUN" and "apt-get install" in pair[1]):
         assert "--no-install-recommends" in command and "rm -rf /var/lib/apt/lists/*" in command
+
+
+@pytest.mark.parametrize("file", CONTAINERFILES, ids=lambda file: file.name)
+def test_a_containers_volumes_are_folders_that_its_user_owns(file: Path) -> None:
+    *_, last = (text for name, text in instructions(file) if name == "VOLUME")
+    volumes = yaml.safe_load(last)
+    owned = [re.findall(r"chown \S+ (.+)", text) for name, text in instructions(file) if name == "RUN"]
+    folders = {folder for found in owned for listed in found for folder in listed.split()}
+    assert folders == set(volumes if isinstance(volumes, list) else [volumes])
+
+
+def test_the_proof_of_the_containers_says_what_it_lacks_with_an_exit_code_of_its_own() -> None:
+    refused = subprocess.run(
+        [str(FOLDER / "prove.sh")],
+        env={**os.environ, "PROVE_PYTHON": "/bin/false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 77
+    assert re.fullmatch(r"prove: SKIPPED: it needs .+\n", refused.stderr)
 
 
 @pytest.mark.parametrize("file", CONTAINERFILES, ids=lambda file: file.name)
