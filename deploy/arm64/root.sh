@@ -14,12 +14,12 @@ emulate_arm64() {
     grep -q '^flags:.*F' $formats/qemu-aarch64
 }
 
-# build_root DIR SUITE
+# build_root DIR SUITE [MORE_PACKAGES]
 build_root() {
-    local folder=$1 suite=$2 mirror kind number
+    local folder=$1 suite=$2 more=${3:-} mirror kind number
     # shellcheck disable=SC2016 # apt's own format
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 2>/dev/null | head -n 1)
-    mmdebstrap --quiet --mode=root --variant=extract --architectures=arm64 --include="$ROOT_PACKAGES" \
+    mmdebstrap --quiet --mode=root --variant=extract --architectures=arm64 --include="$ROOT_PACKAGES${more:+,$more}" \
         --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr "$suite" "$folder" "${mirror:-http://deb.debian.org/debian}" ||
         return 1
     # What base-passwd does when it is installed.

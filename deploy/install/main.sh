@@ -27,7 +27,7 @@ as_device() {
     role=device account=edge-runtime settings_file=device.yaml main_unit=edge-runtime.service
     other_folders=(/media/edge-cards)
     system_files=("$checkout"/deploy/systemd/edge-{runtime,card}*.{service,timer} "$checkout"/deploy/udev/*edge*.rules
-        "$checkout"/deploy/systemd/journald-edge.conf)
+        "$checkout"/deploy/systemd/{50-edge-runtime.preset,journald-edge.conf})
 }
 
 as_station() {

@@ -2,7 +2,8 @@
 # shellcheck disable=SC2154 # what is not set here, main.sh or a board's install.sh sets
 # systemd: units, what starts them when a card comes in, and starting the new program or going back to the old one.
 
-readonly UNITS=/etc/systemd/system UDEV=/etc/udev/rules.d JOURNALD=/etc/systemd/journald.conf.d
+readonly UNITS=/etc/systemd/system PRESETS=/etc/systemd/system-preset
+readonly UDEV=/etc/udev/rules.d JOURNALD=/etc/systemd/journald.conf.d
 readonly STARTED_SECONDS=5
 
 # Without a running systemd (an image, a container) units are put there and enabled, and nothing is started.
@@ -28,6 +29,7 @@ our_files() {
         [ -f "$file" ] || continue
         case $file in
         *.service | *.timer | *.path) echo "$file $UNITS/${file##*/}" ;;
+        *.preset) echo "$file $PRESETS/${file##*/}" ;;
         *.rules) echo "$file $UDEV/${file##*/}" ;;
         *.conf) echo "$file $JOURNALD/${file##*/}" ;;
         esac

@@ -85,6 +85,19 @@ def test_the_single_run_may_do_no_more_than_the_daemon() -> None:
     assert lines("edge-runtime-once.service")[-len(hardening) :] == hardening
 
 
+def test_an_image_without_a_machine_id_starts_the_daemon_and_not_what_powers_the_board_off(tmp_path: Path) -> None:
+    """Such a system enables, at its first start, every unit of which no preset speaks (systemd.preset(5))."""
+    if shutil.which("systemctl") is None:
+        pytest.skip("systemctl is not installed (Debian: apt-get install systemd)")
+    presets = tmp_path / "etc/systemd/system-preset"
+    shutil.copytree(UNITS, tmp_path / "etc/systemd/system")
+    presets.mkdir()
+    shutil.copy(UNITS / "50-edge-runtime.preset", presets)
+    subprocess.run(["systemctl", f"--root={tmp_path}", "preset-all"], check=True, capture_output=True)
+    enabled = {file.name for file in (tmp_path / "etc/systemd/system").glob("*.wants/*")}
+    assert "edge-runtime.service" in enabled and "edge-runtime-once.timer" not in enabled, enabled
+
+
 @pytest.mark.parametrize(("role", "service"), [("device", "edge-runtime"), ("station", "edge-station")])
 def test_the_units_folders_are_those_of_the_shipped_settings(role: str, service: str) -> None:
     settings = yaml.safe_load((ROOT / "deploy" / f"{role}.yaml").read_text())
