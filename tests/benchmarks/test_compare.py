@@ -1,9 +1,8 @@
-"""`edge-bench compare`, and the whole chain behind it on real processes."""
+"""`edge-bench compare` on made-up documents."""
 
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ import pytest
 from benchmarks import cli
 from benchmarks.document import reading, summary
 from benchmarks.document.schema import Document
-from benchmarks.statistics.comparing import compare, process_medians
-from tests.benchmarks import layered, noise
 from tests.benchmarks.made_documents import document
 
 
@@ -119,37 +116,3 @@ def test_a_gate_is_a_share(plain: Document, tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit):
         cli.main(["compare", str(a), str(a), "--gate", "5"])
     assert "'5' is no share" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_real_processes_of_one_model_are_alike_and_a_tenth_more_work_is_found(
-    small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Sixteen processes each of 20 and of 22 equal layers, in turn; halves of each side are drawn 100 times.
-
-    Where others use the machine a tenth may drown in what they do: it has to be found in one of three measurements.
-    """
-    names = ("twenty", "twenty-two")
-    folders = [layered.build_bundle(tmp_path / name, layers=20 + 2 * place).folder for place, name in enumerate(names)]
-    command = ["run", *map(str, folders), "--photos", str(small_photos), "--threads", "1"]
-    dice, said = random.Random(1), []
-    for attempt in range(3):
-        results = tmp_path / f"r{attempt}"
-        assert cli.main([*command, "--seconds", "8", "--processes", "16", "-o", str(results)]) == 0
-        documents = {told.model.bundle.split()[0]: (file, told) for file, told in reading.read_all([results])[0]}
-        for name in names:
-            medians = process_medians(documents[name][1])
-            assert len(medians) == 16
-            halves = (dice.sample(medians, 16) for _ in range(100))
-            outcomes = [compare(half[:8], half[8:]).outcome for half in halves]
-            assert sum(outcome != "alike" for outcome in outcomes) <= 1, name
-        a, b = (str(documents[name][0]) for name in names)
-        capsys.readouterr()
-        code = cli.main(["compare", a, b, "--gate", "5%", "--even-unsteady"])
-        said.append(capsys.readouterr().out)
-        if code == 1:
-            break
-    else:
-        noise.skip_where_unquiet()
-    assert code == 1 and "B is slower" in said[-1], said
-    assert cli.main(["compare", b, a, "--even-unsteady"]) == 0

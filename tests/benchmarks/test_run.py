@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,24 +14,10 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.document import reading
-from benchmarks.document.schema import Document
 from edge_runtime.bundles import bundle as bundles
 from edge_runtime.models import loading
 from export_tools import bundle_writer
-from tests.benchmarks import noise
-
-
-def measured(output: Path, *arguments: object) -> list[Document]:
-    """Run `edge-bench run` in this process; the documents that it wrote, sorted by name."""
-    assert cli.main(["run", *map(str, arguments), "-o", str(output)]) == 0
-    documents, problems = reading.read_all([output])
-    assert not problems
-    return [document for _, document in documents]
-
-
-def started(output: Path, *arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.cli", "run", *map(str, arguments), "-o", str(output)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+from tests.benchmarks.live import measured, started
 
 
 def test_a_document_holds_every_sample_of_every_stage(layered_bundle: Path, small_photos: Path, tmp_path: Path) -> None:
@@ -91,7 +74,7 @@ def test_a_burst_counts_from_the_start_of_the_process_and_a_card_goes_to_the_jou
     for process in trap.processes:
         assert process.photos == 10 and len(process.photo) == 1
         assert process.load_ns < process.samples_ns["first"][0] < process.samples_ns["whole"][0]
-    (card,) = measured(tmp_path / "card", *short, "--scenario", "card")
+    (card,) = measured(tmp_path / "card", *short, "--scenario", "card", "--processes", 3)
     assert card.processes[0].photos == 12 and "load" not in card.boundary
     assert card.throughput_measured_ips == pytest.approx(
         12 * len(card.processes) / sum(process.wall_ns / 1e9 for process in card.processes)
@@ -126,7 +109,7 @@ def test_every_variant_takes_turns_and_says_that_it_did(small_photos: Path, tmp_
 
 def test_whoever_interrupts_keeps_what_was_measured(layered_bundle: Path, small_photos: Path, tmp_path: Path) -> None:
     run = started(tmp_path, layered_bundle, "--photos", small_photos, "--seconds", 600, "--processes", 600)
-    time.sleep(12)
+    wait_for_workers(run, 3)  # one at a time: two have ended
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=60)
     assert run.returncode == 130 and "what was measured is kept" in err, err
@@ -139,11 +122,21 @@ def test_whoever_interrupts_at_once_leaves_nothing_behind(
     layered_bundle: Path, small_photos: Path, tmp_path: Path
 ) -> None:
     run = started(tmp_path, layered_bundle, "--photos", small_photos, "--seconds", 600, "--processes", 1)
-    time.sleep(4)
+    wait_for_workers(run, 1)
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     assert run.returncode == 130 and not list(tmp_path.rglob("*.json"))
     assert not _workers_of(run.pid)
+
+
+def wait_for_workers(run: subprocess.Popen[str], count: int) -> None:
+    """Until `run` has started so many workers, those that have ended included."""
+    seen: set[int] = set()
+    until = time.monotonic() + 60
+    while len(seen) < count:
+        assert run.poll() is None and time.monotonic() < until, f"{len(seen)} of {count} workers were started"
+        seen.update(_workers_of(run.pid))
+        time.sleep(0.1)
 
 
 def _workers_of(parent: int) -> Sequence[int]:
@@ -185,7 +178,7 @@ def test_what_cannot_be_measured_is_said_before_anything_runs(
 def test_scripts_get_the_files_and_the_figures(
     layered_bundle: Path, small_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["run", str(layered_bundle), "--photos", str(small_photos), "--seconds", "0.5", "--processes", "2"]
+    arguments = ["run", str(layered_bundle), "--photos", str(small_photos), "--seconds", "1", "--processes", "2"]
     assert cli.main([*arguments, "--json", "-o", str(tmp_path)]) == 0
     (told,) = json.loads(capsys.readouterr().out)["documents"]
     document = reading.read(Path(told["file"]))
@@ -199,35 +192,3 @@ def test_the_photos_are_only_read(layered_bundle: Path, small_photos: Path, tmp_
     before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in card.iterdir()}
     measured(tmp_path / "r", layered_bundle, "--photos", card, "--seconds", 0.2, "--processes", 1)
     assert {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in card.iterdir()} == before
-
-
-@pytest.mark.slow
-def test_quiet_it_is_stable_and_with_a_neighbour_from_mid_run_it_is_not(
-    layered_bundle: Path, small_photos: Path, tmp_path: Path
-) -> None:
-    """A machine that others use may not be quiet each time: once in six runs it has to be, where it ever is."""
-    short = (layered_bundle, "--photos", small_photos, "--threads", 1, "--seconds", 6, "--processes", 8)
-    verdicts = []
-    for attempt in range(6):
-        (told,) = measured(tmp_path / f"quiet-{attempt}", *short)
-        verdicts.append(told.verdict)
-        if told.verdict.status == "stable":
-            break
-    else:
-        noise.skip_where_unquiet()
-    assert verdicts[-1].status == "stable", verdicts
-
-    run = started(tmp_path / "busy", *short)
-    time.sleep(8)
-    burn = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range((os.cpu_count() or 1) + 1)]
-    try:
-        run.communicate(timeout=300)
-    finally:
-        for each in burn:
-            each.kill()
-            each.wait()
-    ((_, told),) = reading.read_all([tmp_path / "busy"])[0]
-    assert told.verdict.status == "inconclusive", told.verdict
-    assert any("other programs took up to" in why for why in told.verdict.reasons), told.verdict
-    halves = [statistics.median(process.samples_ns["whole"]) for process in told.processes]
-    assert max(halves[4:]) > 1.2 * halves[0]

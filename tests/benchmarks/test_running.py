@@ -43,8 +43,8 @@ class Board:
         return trees.PI5_TOOLS.get(words)
 
 
-def measured(bundle: Path, photos: Path, host: Host) -> Document:
-    length = replace(LENGTHS["quick"], seconds=9, processes=3)
+def measured(bundle: Path, photos: Path, host: Host, *, seconds: float = 9) -> Document:
+    length = replace(LENGTHS["quick"], seconds=seconds, processes=3)
     order = Order("single", "quick", length, cpus=1, seed=1, argv=(), tool_version="1", git_sha=None, ambient_c=30.0)
     subjects = subject.find(str(bundle), scenario="single", cpus=1, only=(), threads=1, streams=1)
     with photo_set.opened(photos, count=4, seed=1) as drawn:
@@ -86,5 +86,5 @@ def test_a_throttle_bit_that_is_raised_in_mid_run_makes_it_throttled(
 def test_a_machine_without_sensors_has_no_energy_and_no_zeros(
     layered_bundle: Path, small_photos: Path, tmp_path: Path
 ) -> None:
-    told = measured(layered_bundle, small_photos, plant(tmp_path / "vm", trees.BARE_VM))
+    told = measured(layered_bundle, small_photos, plant(tmp_path / "vm", trees.BARE_VM), seconds=1)
     assert told.energy == () and told.throttle.bits_before is None and told.throttle.below_max_share is None

@@ -8,8 +8,9 @@ from benchmarks import photo_set
 from benchmarks.bars import runners
 from tests.benchmarks import noise
 
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 def test_our_inference_latency_is_what_the_engines_own_tool_measures(engine: str, tmp_path: Path) -> None:
     """Within 5 % on the same file, in turn; where others use the machine, in one of three tries."""
