@@ -5,8 +5,8 @@
 #
 #     sudo deploy/containers/prove.sh
 #
-# Exit code 0: proven; 77: this machine cannot (says why); anything else: it failed. Takes five to nine minutes and, while it
-# runs, 4 GB of /var/tmp.
+# Exit code 0: proven; 77: this machine cannot (says why); anything else: it failed. While it runs it takes 4 GB of memory,
+# or of /var/tmp on a machine with less than 8 GB free.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -37,10 +37,16 @@ if [ -z "${PROVE_MOUNTS:-}" ]; then
 fi
 
 work=$(mktemp -d /var/tmp/edge-containers.XXXXXX)
+images=$work/images
+mkdir "$images"
+# Debian's packages wait for the disk at every file.
+if [ "$(awk '/^MemAvailable:/ { print int($2 / 1e6) }' /proc/meminfo)" -ge 8 ]; then
+    mount -t tmpfs -o size=6G tmpfs "$images"
+fi
 # Images, containers and locks of its own, apart from whatever podman keeps on this machine. Without cgroups and with low
 # limits, so that it runs inside another container or a small virtual machine too.
 export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf
-printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$work/storage" "$work/run" \
+printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$images/all" "$images/run" \
     >"$CONTAINERS_STORAGE_CONF"
 cat >"$CONTAINERS_CONF" <<CONF
 [containers]
@@ -53,6 +59,8 @@ events_logger = "file"
 lock_type = "file"
 runtime = "crun"
 tmp_dir = "$work/tmp"
+# On the disk: a journal in memory is none.
+volume_path = "$work/volumes"
 CONF
 
 network="" broker=""
@@ -61,7 +69,7 @@ clean_up() {
     podman rm --all --force --time 1 >/dev/null 2>&1 || true
     for process in $broker $network; do kill "$process" 2>/dev/null || true; done
     # Mounts end with this script.
-    umount -l "$work/cards/CARD01" "$work/cards" "$work/memory" 2>/dev/null || true
+    umount -l "$work/cards/CARD01" "$work/cards" "$images" 2>/dev/null || true
     rm -rf --one-file-system "$work"
 }
 trap clean_up EXIT
@@ -86,17 +94,14 @@ step "base image: bookworm"
 # shellcheck disable=SC2016 # apt's own format
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 2>/dev/null | head -n 1)
 # As the published image: no manuals, no translations, no archives of packages.
-# In memory: Debian's packages wait for the disk at every file.
-mkdir "$work/memory"
-mount -t tmpfs -o size=1G tmpfs "$work/memory"
-TMPDIR=$work/memory mmdebstrap --quiet --mode=root --variant=minbase --dpkgopt='path-exclude=/usr/share/man/*' \
+TMPDIR=$images mmdebstrap --quiet --mode=root --variant=minbase --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --aptopt='Dir::Cache::pkgcache ""' --aptopt='Dir::Cache::srcpkgcache ""' \
     --aptopt='DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; }' \
-    bookworm "$work/memory/base.tar" "${mirror:-http://deb.debian.org/debian}" 2>"$work/base.log" ||
+    bookworm "$images/base.tar" "${mirror:-http://deb.debian.org/debian}" 2>"$work/base.log" ||
     skip "no Debian packages: $(tail -n 1 "$work/base.log")"
-podman import --quiet "$work/memory/base.tar" "$BASE" >/dev/null 2>&1
-umount "$work/memory"
+podman import --quiet "$images/base.tar" "$BASE" >/dev/null 2>&1
+rm "$images/base.tar"
 podman run --rm "$BASE" true 2>"$work/podman.log" || skip "no container starts: $(tail -n 1 "$work/podman.log")"
 
 # How this machine's pip gets its packages, for the pip inside: in root's home, which is there anyway and keeps nothing.
