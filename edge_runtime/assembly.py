@@ -87,6 +87,7 @@ def assemble(
         models=loading.titles(detector, classifier),
         time_zone=settings.time_zone,
     )
+    supervisor.requires(link.goes_on)
     pipeline = Pipeline(
         journal,
         detector,

@@ -37,6 +37,9 @@ class Supervisor:
     def progress(self) -> None:
         """Something of the work has come to its end. For any thread."""
 
+    def requires(self, goes_on: Callable[[], bool]) -> None:
+        """From now on, progress counts only while `goes_on` says so of something else that must not hang either."""
+
     def is_starving(self) -> bool:
         """Whether there was no progress for so long that the program may soon be killed for it."""
         return False
@@ -66,24 +69,30 @@ class Systemd(Supervisor):
         self._monotonic = monotonic
         self.longest_wait = self._watchdog_s * WAIT_SHARE
         self._spacing = min(SPACING_SECONDS, self._watchdog_s / 8)
-        self._fed_at = self._told_at = -math.inf
+        self._progress_at = self._fed_at = self._told_at = -math.inf
+        self._required: list[Callable[[], bool]] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(_SEND_SECONDS)
 
     def ready(self) -> None:
         # From here on the watchdog counts, so from here on it is fed.
-        self._fed_at = self._monotonic()
+        self._progress_at = self._fed_at = self._monotonic()
         self._send("READY=1")
 
+    def requires(self, goes_on: Callable[[], bool]) -> None:
+        self._required.append(goes_on)
+
     def progress(self) -> None:
-        now = self._monotonic()
+        self._progress_at = now = self._monotonic()
         # Two threads at once feed it twice, which does no harm.
-        if self._watchdog_s < math.inf and now >= self._fed_at + self._spacing:
+        if self._watchdog_s < math.inf and now >= self._fed_at + self._spacing and all(on() for on in self._required):
             self._fed_at = now
             self._send("WATCHDOG=1")
 
     def is_starving(self) -> bool:
-        return self._watchdog_s < math.inf and self._monotonic() > self._fed_at + self._watchdog_s * STARVING_SHARE
+        # What else is required may hang as it likes: the work in hand is not to blame for it.
+        silence = self._monotonic() - self._progress_at
+        return self._watchdog_s < math.inf and silence > self._watchdog_s * STARVING_SHARE
 
     def status(self, text: str, *, lasting: bool = True) -> None:
         now = self._monotonic()

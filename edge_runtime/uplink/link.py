@@ -33,6 +33,8 @@ STATUS_SECONDS = 300.0
 IDLE_SECONDS = 60.0
 TROUBLE_SECONDS = 2.0
 GOODBYE_SECONDS = 2.0
+HANG_SECONDS = 600.0
+"""A step that takes longer will not end: it waits at most `IDLE_SECONDS`, for a name or a socket some minutes."""
 
 
 class Link:
@@ -65,7 +67,7 @@ class Link:
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
-        self._status_at = monotonic()
+        self._status_at = self._stepped_at = monotonic()
         self._published_codebook = b""
         self.messages_sent = 0
         """Event messages sent since the start, repeats included."""
@@ -73,7 +75,13 @@ class Link:
         """Their payload bytes."""
 
     def start(self) -> None:
+        self._stepped_at = self._monotonic()
         self._thread.start()
+
+    def goes_on(self) -> bool:
+        """Whether the link's thread does its rounds, connected or not; not one that hangs or has ended by a fault."""
+        begun = self._thread.ident is not None and not self._stopping.is_set()
+        return not begun or (self._thread.is_alive() and self._monotonic() < self._stepped_at + HANG_SECONDS)
 
     def stop(self) -> None:
         """Say goodbye to the broker and end the thread. What waits in the outbox stays there."""
@@ -103,6 +111,7 @@ class Link:
                 except Exception as error:  # A device that fell silent without a word would be the worst fault.
                     log.exception("the uplink failed; it starts over")
                     self._connection.give_up(f"fault in the uplink: {error}")
+                self._stepped_at = self._monotonic()
         finally:
             self._say_goodbye()
             journal.close()

@@ -90,6 +90,24 @@ def test_it_starves_after_half_of_the_watchdogs_time_and_never_without_one() -> 
     assert not fed.is_starving()
 
 
+def test_what_else_must_not_hang_holds_the_watchdogs_food_back_and_leaves_the_work_without_blame(
+    tmp_path: Path,
+) -> None:
+    clock, others = Clock(), {"go on": True}
+    with Listener(str(tmp_path / "notify")) as listener:
+        told = Systemd(listener.address, 300, monotonic=clock)
+        told.requires(lambda: others["go on"])
+        told.ready()
+        for they_do in (True, False, False, True):
+            others["go on"] = they_do
+            clock.now += 200
+            told.progress()
+            assert not told.is_starving()
+        told.stopping()
+        listener.until(lambda: "STOPPING=1" in listener.messages(), 5, "the end")
+    assert listener.messages().count("WATCHDOG=1") == 2
+
+
 @pytest.mark.parametrize(
     "environment",
     [
