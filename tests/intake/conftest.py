@@ -68,6 +68,13 @@ def put(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+def let_anybody_in(folder: Path) -> None:
+    """Pytest's folders are private."""
+    for each in (folder, *folder.parents):
+        if not each.stat().st_mode & 0o001:
+            each.chmod(0o755)
+
+
 @pytest.fixture
 def as_nobody() -> Iterator[None]:
     """Root may read everything, so a test of permissions gives that up for a while."""

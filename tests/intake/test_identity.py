@@ -16,7 +16,7 @@ from edge_runtime.intake.completeness import check
 from edge_runtime.intake.identity import announce, picture_hash, read
 from edge_runtime.intake.scan import scan
 from edge_runtime.values import FileStamp
-from tests.intake.conftest import encode, noise
+from tests.intake.conftest import encode, let_anybody_in, noise
 
 Put = Callable[..., Path]
 
@@ -191,8 +191,7 @@ def test_a_file_that_may_not_be_read_says_so_in_the_systems_words(
 ) -> None:
     put("1.jpg").chmod(0)
     stamp = only(tmp_path / "card")
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    let_anybody_in(tmp_path)
     request.getfixturevalue("as_nobody")
     with pytest.raises(PhotoError) as caught:
         read(stamp)

@@ -8,6 +8,7 @@ import pytest
 
 from edge_runtime.errors import CardGoneError
 from edge_runtime.intake.scan import MAX_DEPTH, scan
+from tests.intake.conftest import let_anybody_in
 
 Put = Callable[..., Path]
 
@@ -123,8 +124,7 @@ def as_nobody_can_enter(tmp_path: Path, put: Put, request: pytest.FixtureRequest
     for name in ("a/1.jpg", "b/1.jpg", "c/1.jpg"):
         put(name)
     (tmp_path / "card" / "b").chmod(0)
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    let_anybody_in(tmp_path)
     request.getfixturevalue("as_nobody")
 
 

@@ -39,7 +39,7 @@ def test_a_device_is_tuned_and_then_runs_as_tuned(
     tmp_path: Path, tuning_card: Path, colour_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = config(tmp_path, tuning_card, colour_bundle)
-    assert cli.main(["tune", "-c", str(file), "--photos", "10", "--seconds", "1", "--json"]) == 0
+    assert cli.main(["tune", "-c", str(file), "--photos", "10", "--seconds", "5", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     (kept,) = stored.read(tmp_path / "data" / "tuned.yaml").choices
     assert (told["threads"], told["streams"]) == (kept.threads, kept.streams)
@@ -53,7 +53,7 @@ def test_a_device_is_tuned_and_then_runs_as_tuned(
 def test_a_folder_is_tuned_without_a_device(
     tuning_card: Path, colour_bundle: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--detector", str(colour_bundle), "--threads", "1", "--photos", "8", "--seconds", "1"]
+    options = ["--detector", str(colour_bundle), "--threads", "1", "--photos", "8", "--seconds", "5"]
     assert cli.main(["tune", str(tuning_card), *options]) == 0
     said = capsys.readouterr().out
     assert "<- chosen" in said and str(own_cache / "tuned.yaml") in said and "1 x 1" in said
