@@ -8,6 +8,8 @@ export CAMTRAP_EDGE_ASSETS := $(ASSETS)
 
 YOLOX  := $(ASSETS)/weights/yolox_nano/yolox_nano_416_opencvzoo.onnx
 IMPORTED := tryout-data/yolox-nano
+# How many tests run at once; those that judge how long something takes run alone even so (tests/conftest.py).
+JOBS ?= 1
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 
@@ -22,7 +24,7 @@ run: setup       ## a card goes in, events come out: sample card, or CARD=/path;
 	@$(BIN)/python -m edge_runtime.tryout --detector "$(DETECTOR)" $(if $(CARD),--card "$(CARD)") $(if $(ONCE),--once)
 
 test: setup check workstation-env megadetector-env   ## everything that is checked, set-up included
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(PYTEST)
 
 check: setup lint                    ## ruff, mypy in strict mode, the README's commands
 	$(BIN)/python -m pytest -q tests/test_readme.py
