@@ -1,7 +1,7 @@
 """An arm64 board under QEMU, whole: kernel, systemd, udev and a USB port that cards go into and are pulled out of.
 
 python board.py fill FOLDER --source DISK --type vfat --cards IMAGE
-python board.py prove FOLDER --cards FAT_IMAGE EXFAT_IMAGE --photos N N --status FILE
+python board.py prove FOLDER --cards FAT_IMAGE EXFAT_IMAGE --files N N --station FOLDER --status FILE
 
 FOLDER has `kernel`, `first` (the initial RAM disk) and `disk`, see board.sh.
 """
@@ -16,9 +16,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from edge_runtime.station.store import FILE_NAME, Reader
 
 START_SECONDS = 600
 STEP_SECONDS = 600
@@ -172,23 +174,25 @@ def fill(folder: Path, source: Path, card: Path, kind: str) -> None:
         raise Failed(f"the card was not filled: {board.console.read_text(errors='replace')[-800:]}")
 
 
-def prove(folder: Path, fat: Path, exfat: Path, photos: tuple[int, ...], status_file: Path) -> None:
+def prove(folder: Path, cards: Sequence[Path], files: Sequence[int], reader: Reader, status_file: Path) -> None:
     """A FAT stick torn out while it is read and put in again, an exFAT card in a reader; then the board goes off.
 
     Args:
-        photos: on each, unreadable ones included.
+        cards: the stick's and the reader's.
+        files: on each, unreadable ones included.
+        reader: of what the station got. Asking the board would cost it more than its work does.
 
     Raises:
         Failed: something was not as it has to be.
     """
-    before = {card: _digest(card) for card in (fat, exfat)}
+    before = {card: _digest(card) for card in cards}
     board = Board(folder, line=_START, disk=folder / "disk")
     try:
         active = "systemctl is-active edge-runtime"
         board.until(lambda: board.shell(active, START_SECONDS) == "active", "the daemon is ready")
         said(f"the board is up: {board.shell('uname -srm')}")
-        _torn_out_while_it_is_read(board, fat, photos[0])
-        _in_a_reader(board, exfat, sum(photos))
+        _torn_out_while_it_is_read(board, cards[0], files[0], reader)
+        _in_a_reader(board, cards[1], sum(files), reader)
         board.until(lambda: status(board)["waiting"] == 0, "everything is acknowledged")
         status_file.write_text(json.dumps(status(board)), encoding="utf-8")
     except Failed as error:
@@ -201,26 +205,32 @@ def prove(folder: Path, fat: Path, exfat: Path, photos: tuple[int, ...], status_
     said("both cards are what they were, bit by bit")
 
 
-def _torn_out_while_it_is_read(board: Board, card: Path, photos: int) -> None:
+def _torn_out_while_it_is_read(board: Board, card: Path, files: int, reader: Reader) -> None:
     board.plug_stick(card)
     _until_mounted(board, "vfat")
-    board.until(lambda: read(board) > 0, "the first photos")
+    board.until(lambda: reader.recent_events(1) != [], "the first event")
     board.pull_stick()
+    known = status(board)
+    done = known["photos"] + known["failed"]
+    if done >= files:
+        raise Failed(f"all {files} files were read when the stick was gone: it proves nothing")
+    said(f"the stick was torn out after {done} of {files} files")
     board.until(lambda: mounted(board) == "", "the mount goes with its stick")
-    before = read(board)
-    if not 0 < before < photos:
-        raise Failed(f"{before} of {photos} photos were read when the stick was gone: it proves nothing")
-    said(f"the stick was torn out after {before} of {photos} photos")
     board.plug_stick(card)
-    board.until(lambda: read(board) == photos, "the rest of the stick is read")
+    board.until(lambda: _reported(reader) == files, "the rest of the stick is read")
 
 
-def _in_a_reader(board: Board, card: Path, photos: int) -> None:
+def _in_a_reader(board: Board, card: Path, files: int, reader: Reader) -> None:
     board.put_into_reader(card)
     _until_mounted(board, "exfat")
-    board.until(lambda: read(board) == photos, "the card in the reader is read")
+    board.until(lambda: _reported(reader) == files, "the card in the reader is read")
     board.take_out_of_reader()
     board.until(lambda: "exfat" not in mounted(board), "the mount goes with its card, though the reader stays")
+
+
+def _reported(reader: Reader) -> int:
+    """Files that the board's reports of cards speak of."""
+    return sum(report.photos + report.failed for report in reader.recent_card_reports(100))
 
 
 def _until_mounted(board: Board, kind: str) -> None:
@@ -248,12 +258,6 @@ def status(board: Board) -> dict[str, Any]:
     return told
 
 
-def read(board: Board) -> int:
-    """Photos that the journal knows, unreadable ones included."""
-    told = status(board)
-    return int(told["photos"] + told["failed"])
-
-
 def said(what: str) -> None:
     """Tell whoever waits."""
     sys.stdout.write(f"board: {what}\n")
@@ -278,15 +282,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--source", type=Path, help="a disk with what goes on the card")
     parser.add_argument("--type", help="of the card's file system")
     parser.add_argument("--cards", type=Path, nargs="+", required=True)
-    parser.add_argument("--photos", type=int, nargs="+")
+    parser.add_argument("--files", type=int, nargs="+")
+    parser.add_argument("--station", type=Path)
     parser.add_argument("--status", type=Path)
     given = parser.parse_args(arguments)
     try:
         if given.action == "fill":
             fill(given.folder, given.source, given.cards[0], given.type)
         else:
-            fat, exfat = given.cards
-            prove(given.folder, fat, exfat, tuple(given.photos), given.status)
+            prove(given.folder, given.cards, given.files, Reader(given.station / FILE_NAME), given.status)
     except Failed as error:
         sys.stderr.write(f"board: {error}\n")
         return 1

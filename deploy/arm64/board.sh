@@ -64,7 +64,7 @@ make_board_disk() {
 }
 
 # make_disk FOLDER FILE SIZE: an ext4 with what is in the folder.
-make_disk() { mke2fs -qq -t ext4 -F -d "$1" "$2" "$3"; }
+make_disk() { truncate -s "$3" "$2" && mke2fs -q -t ext4 -F -d "$1" "$2"; }
 
 # make_card FILE vfat|exfat LABEL: an empty card with one partition, as cameras make them.
 make_card() {

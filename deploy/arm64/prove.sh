@@ -90,9 +90,10 @@ read_on_a_board() {
     done
     step "the board starts"
     "$python" "$HERE/board.py" prove "$work" --cards "$work/CAM01.vfat" "$work/CAM02.exfat" \
-        --photos "$(photos_on CAM01)" "$(photos_on CAM02)" --status "$work/status.json" || fail "see above"
+        --files "$(files_on CAM01)" "$(files_on CAM02)" --station "$work/station" --status "$work/status.json" ||
+        fail "see above"
 }
-photos_on() { find "$work/$1" -type f | wc -l; }
+files_on() { find "$work/$1" -type f | wc -l; }
 
 work=$(mktemp -d /var/tmp/edge-prove.XXXXXX)
 rootfs=$work/root
@@ -159,8 +160,8 @@ EDGE_NO_COMPILE=1 "$TREE/deploy/raspberry-pi/install.sh" --root "$rootfs" --whee
 step "cards, broker, station"
 proof() { "$python" "$HERE/proof.py" "$@"; }
 port=$("$python" -c 'from edge_runtime.tryout.ports import free_port; print(free_port())')
-# A whole board sees this machine at the address that QEMU has for it.
-proof settings "$work" --port "$port" ${board:+--host 10.0.2.2}
+# A whole board sees this machine at the address that QEMU has for it. Its stick is out for longer than a burst lasts.
+proof settings "$work" --port "$port" ${board:+--host 10.0.2.2 --gap 180}
 install -m 644 "$work/device.yaml" "$rootfs/etc/edge-runtime/device.yaml"
 PATH=$PATH:/usr/sbin mosquitto -c "$work/mosquitto.conf" >"$work/mosquitto.log" 2>&1 &
 broker=$!
