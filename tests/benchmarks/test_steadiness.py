@@ -48,8 +48,9 @@ def test_quiet_it_is_stable_and_with_a_neighbour_from_mid_run_it_is_not(
     ((_, told),) = reading.read_all([tmp_path / "busy"])[0]
     assert told.verdict.status == "inconclusive", told.verdict
     assert any("other programs took up to" in why for why in told.verdict.reasons), told.verdict
-    halves = [statistics.median(process.samples_ns["whole"]) for process in told.processes]
-    assert max(halves[4:]) > 1.2 * halves[0]
+    # The mean: whoever takes turns with others may be as fast as ever in every turn.
+    means = [statistics.fmean(process.samples_ns["whole"]) for process in told.processes]
+    assert max(means[4:]) > 1.2 * means[0]
 
 
 def test_real_processes_of_one_model_are_alike_and_a_tenth_more_work_is_found(

@@ -58,6 +58,7 @@ def float_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.alone  # INT8 is kept only where it is faster
 def test_a_checkpoint_becomes_a_bundle_that_the_runtime_runs_and_that_verifies_itself(
     weights: Path, photos: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
