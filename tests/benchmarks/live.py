@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import cli
@@ -30,3 +32,19 @@ def started(output: Path, *arguments: object) -> subprocess.Popen[str]:
 def _can_be_interrupted() -> None:
     # What a shell starts in the background ignores SIGINT, and so do its children.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def wait_for_workers(run: subprocess.Popen[str], count: int) -> None:
+    """Until `run` has started so many workers, those that have ended included."""
+    seen: set[int] = set()
+    until = time.monotonic() + 60
+    while len(seen) < count:
+        assert run.poll() is None and time.monotonic() < until, f"{len(seen)} of {count} workers were started"
+        seen.update(workers_of(run.pid))
+        time.sleep(0.1)
+
+
+def workers_of(parent: int) -> Sequence[int]:
+    told = subprocess.run(["ps", "-eo", "ppid,pid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in told.splitlines()[1:]]
+    return [int(pid) for ppid, pid, words in rows if int(ppid) == parent and "benchmarks.worker" in words]

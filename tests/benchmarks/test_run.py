@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ from benchmarks.document import reading
 from edge_runtime.bundles import bundle as bundles
 from edge_runtime.models import loading
 from export_tools import bundle_writer
-from tests.benchmarks.live import measured, started
+from tests.benchmarks.live import measured, started, wait_for_workers, workers_of
 
 
 def test_a_document_holds_every_sample_of_every_stage(layered_bundle: Path, small_photos: Path, tmp_path: Path) -> None:
@@ -126,23 +123,7 @@ def test_whoever_interrupts_at_once_leaves_nothing_behind(
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     assert run.returncode == 130 and not list(tmp_path.rglob("*.json"))
-    assert not _workers_of(run.pid)
-
-
-def wait_for_workers(run: subprocess.Popen[str], count: int) -> None:
-    """Until `run` has started so many workers, those that have ended included."""
-    seen: set[int] = set()
-    until = time.monotonic() + 60
-    while len(seen) < count:
-        assert run.poll() is None and time.monotonic() < until, f"{len(seen)} of {count} workers were started"
-        seen.update(_workers_of(run.pid))
-        time.sleep(0.1)
-
-
-def _workers_of(parent: int) -> Sequence[int]:
-    told = subprocess.run(["ps", "-eo", "ppid,pid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in told.splitlines()[1:]]
-    return [int(pid) for ppid, pid, words in rows if int(ppid) == parent and "benchmarks.worker" in words]
+    assert not workers_of(run.pid)
 
 
 def test_a_graph_that_does_not_load_is_an_error_and_no_row(

