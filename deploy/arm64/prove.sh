@@ -13,22 +13,14 @@ set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TREE=$(cd "$HERE/../.." && pwd)
+# shellcheck source=deploy/proving.sh
+. "$TREE/deploy/proving.sh"
 # shellcheck source=deploy/arm64/root.sh
 . "$HERE/root.sh"
 # shellcheck source=deploy/arm64/board.sh
 . "$HERE/board.sh"
 # shellcheck source=deploy/install/own_wheel.sh
 . "$TREE/deploy/install/own_wheel.sh"
-
-skip() {
-    echo "prove: SKIPPED: $*" >&2
-    exit 77
-}
-step() { printf 'prove: %4d s  %s\n' $SECONDS "$*"; }
-fail() {
-    echo "prove: FAILED: $*" >&2
-    exit 1
-}
 
 wheels="" suite=bookworm keep="" board=""
 while [ $# -gt 0 ]; do

@@ -15,15 +15,8 @@ BASE=docker.io/library/debian:bookworm-slim
 # Beyond the base image; 350 MB of it for the installation itself (tests/deploy), the rest for Python.
 MAX_MB=450
 
-skip() {
-    echo "prove: SKIPPED: $*" >&2
-    exit 77
-}
-step() { printf 'prove: %4d s  %s\n' $SECONDS "$*"; }
-fail() {
-    echo "prove: FAILED: $*" >&2
-    exit 1
-}
+# shellcheck source=deploy/proving.sh
+. "$TREE/deploy/proving.sh"
 
 [ $# = 0 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
 [ "$(id -u)" = 0 ] || skip "it needs root, for the base image and its containers"

@@ -18,19 +18,25 @@ def python_of(machine: Machine) -> str:
     return machine.run("/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").stdout.strip()
 
 
-def real_wheels(machine: Machine) -> Path:
-    """Wheels of this machine, which say that they are a Pi's."""
-    wheels, python = machine.shared / "wheels", python_of(machine)
+def make_wheelhouse(folder: Path, arch: str, python: str) -> Path:
+    """What wheelhouse.sh fetches; skips where there is no network."""
     made = subprocess.run(
-        [str(CHECKOUT / "deploy/install/wheelhouse.sh"), os.uname().machine, python, str(wheels)],
+        [str(CHECKOUT / "deploy/install/wheelhouse.sh"), arch, python, str(folder)],
         env={**os.environ, "PIP_PYTHON": sys.executable},
         capture_output=True,
         text=True,
         check=False,
     )
     if made.returncode == NETWORK:
-        pytest.skip(f"no wheels: {made.stderr.strip().splitlines()[-1]}")
+        pytest.skip(f"no wheels for {arch} and Python {python}: {made.stderr.strip().splitlines()[-1]}")
     assert made.returncode == 0, made.stderr
+    return folder
+
+
+def real_wheels(machine: Machine) -> Path:
+    """Wheels of this machine, which say that they are a Pi's."""
+    python = python_of(machine)
+    wheels = make_wheelhouse(machine.shared / "wheels", os.uname().machine, python)
     list_hashes(wheels, python=python)
     return wheels
 

@@ -14,12 +14,13 @@ from types import ModuleType
 
 import pytest
 
+from tests.deploy.installation import NETWORK
 from tests.deploy.machine import CHECKOUT, make_wheel
+from tests.deploy.real_wheels import make_wheelhouse
 
 MAX_MB = 350
 """Of a device's installation for Python 3.11 on arm64, beyond Python itself."""
 CANNOT = 77
-NO_NETWORK = 15
 
 
 def _platforms() -> list[str]:
@@ -27,24 +28,10 @@ def _platforms() -> list[str]:
     return [word for tag in tags for word in ("--platform", tag)]
 
 
-def make_wheelhouse(folder: Path, python: str) -> Path:
-    made = subprocess.run(
-        [str(CHECKOUT / "deploy/install/wheelhouse.sh"), "aarch64", python, str(folder)],
-        env={**os.environ, "PIP_PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode == NO_NETWORK:
-        pytest.skip(f"no wheels for arm64 and Python {python}: {made.stderr.strip().splitlines()[-1]}")
-    assert made.returncode == 0, made.stderr
-    return folder
-
-
 @pytest.fixture(scope="module")
 def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wheels for a Raspberry Pi with bookworm; skips where they cannot be had."""
-    return make_wheelhouse(tmp_path_factory.mktemp("wheels") / "aarch64-3.11", "3.11")
+    return make_wheelhouse(tmp_path_factory.mktemp("wheels") / "aarch64-3.11", "aarch64", "3.11")
 
 
 def test_a_folder_of_wheels_lists_the_hash_of_each_and_what_it_is_for(wheelhouse: Path) -> None:
@@ -61,7 +48,7 @@ def test_a_folder_of_wheels_lists_the_hash_of_each_and_what_it_is_for(wheelhouse
 @pytest.mark.slow
 @pytest.mark.parametrize("python", ["3.10", "3.13"])
 def test_jetpack_and_trixie_find_every_wheel_too(python: str, tmp_path: Path) -> None:
-    folder = make_wheelhouse(tmp_path / "wheels", python)
+    folder = make_wheelhouse(tmp_path / "wheels", "aarch64", python)
     tag = f"cp{python.replace('.', '')}"
     # On the board alone: pip on this machine does not see that it is needed.
     assert python != "3.10" or list(folder.glob("typing_extensions-*.whl"))
@@ -82,7 +69,7 @@ def test_a_network_that_is_not_there_has_an_exit_code_of_its_own(tmp_path: Path)
             text=True,
             check=False,
         )
-    assert ended.returncode == NO_NETWORK, ended.stderr
+    assert ended.returncode == NETWORK, ended.stderr
     assert f"{index} cannot be reached" in ended.stderr
 
 
