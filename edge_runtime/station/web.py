@@ -166,11 +166,19 @@ class PageServer:
 
     def stop(self) -> None:
         """Stop serving; answers under way are cut."""
-        # The server's loop ends when it has no socket left; only its own thread may take them away.
+        # The server's loop ends when it has no socket left, and only its own thread may take them away. It closes none:
+        # until nobody pulls it any more the trigger must stay what it is, or its number may be another file's by then.
+        taken: dict[int, Any] = {}
+
+        def let_go() -> None:
+            taken.update(self._sockets)
+            self._sockets.clear()
+
         trigger: Any = self._server.trigger
-        trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
+        trigger.pull_trigger(let_go)
         self._thread.join(timeout=10)
         self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(taken)
 
 
 class _BadNumberError(CamtrapEdgeError):
