@@ -24,7 +24,8 @@ from edge_runtime.values import CardReport, Detection, Event, FailureKind, FileS
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
-"""A file whose failure may pass (a reading error, an inference that failed) is tried this often."""
+"""A file whose failure may pass (a reading error, an inference that failed) is tried this often, and what the card did
+not give once more whenever it is put in."""
 
 
 class Outcome(Enum):
@@ -209,12 +210,14 @@ class Recorder:
 
     def _fail(self, stamp: FileStamp, failed: Failed) -> Outcome:
         earlier = self._journal.ledger.entry(stamp.path)
-        attempts = 1 + (earlier.attempts if earlier and earlier.failure and earlier.describes(stamp) else 0)
-        final = failed.final or attempts >= MAX_ATTEMPTS
+        before = earlier.attempts if earlier and earlier.failure and earlier.describes(stamp) else 0
+        final = failed.final or before + 1 >= MAX_ATTEMPTS
+        again = "" if final else f" (attempt {before + 1}, will try again)"
+        log.warning("%s: %s%s", stamp.full_path, failed.problem, again)
+        if before >= MAX_ATTEMPTS and earlier and earlier.problem == failed.problem:
+            return Outcome.FAILED  # as every time that this card is put in: nothing new to report
         video = scan.is_video(stamp.path.name)
         self._journal.ledger.add_failure(
-            stamp, failed.kind, failed.problem, attempts=attempts, final=final, video=video
+            stamp, failed.kind, failed.problem, attempts=before + 1, final=final, video=video
         )
-        again = "" if final else f" (attempt {attempts}, will try again)"
-        log.warning("%s: %s%s", stamp.full_path, failed.problem, again)
         return Outcome.FAILED if final else Outcome.RETRY

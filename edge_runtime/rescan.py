@@ -15,6 +15,7 @@ from edge_runtime import reinsertion
 from edge_runtime.intake import scan
 from edge_runtime.intake.scan import Folder, Problem
 from edge_runtime.journal.journal import Journal
+from edge_runtime.recording import MAX_ATTEMPTS
 from edge_runtime.values import FileStamp
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,10 @@ class Rescan:
 
     def _look(self, folder: Folder, *, appeared: bool) -> list[FileStamp]:
         ledger = self._journal.ledger
-        finished = ledger.finished(folder.path, [file[0] for file in folder.listed])
+        # Put in again, a card may give what it did not give before: its contacts were wiped.
+        finished = ledger.finished(
+            folder.path, [file[0] for file in folder.listed], given_up_after=MAX_ATTEMPTS if appeared else None
+        )
         if appeared and not reinsertion.is_the_same(folder, finished, ledger, self._on_progress):
             log.warning("%s: other files under known names; reading all of them", folder.path)
             with self._journal.transaction():

@@ -70,10 +70,15 @@ class Ledger:
         ).fetchone()
         return None if row is None else _entry(row)
 
-    def finished(self, folder: PurePosixPath, names: Collection[str]) -> dict[tuple[str, int, int], bool]:
+    def finished(
+        self, folder: PurePosixPath, names: Collection[str], *, given_up_after: int | None = None
+    ) -> dict[tuple[str, int, int], bool]:
         """Those of a folder's files that are through, as (name, size, mtime_ns), and whether each showed a photo.
 
         Of the ones directly in `folder` it tells of all those in `names`, and may tell of others.
+
+        Args:
+            given_up_after: a file that the card did not give in so many attempts, or more, is not through.
         """
         if not names:
             return {}
@@ -84,8 +89,15 @@ class Ledger:
         cursor.row_factory = None
         rows = cursor.execute(
             "SELECT substr(path, length(:prefix) + 1), size, mtime_ns, photo_id IS NOT NULL FROM file "
-            "WHERE path BETWEEN :first AND :last AND instr(substr(path, length(:prefix) + 1), X'2F') = 0 AND final",
-            {"prefix": prefix, "first": prefix + min(keys), "last": prefix + max(keys)},
+            "WHERE path BETWEEN :first AND :last AND instr(substr(path, length(:prefix) + 1), X'2F') = 0 AND final "
+            "AND (:most IS NULL OR failure IS NOT :access OR attempts < :most)",
+            {
+                "prefix": prefix,
+                "first": prefix + min(keys),
+                "last": prefix + max(keys),
+                "most": given_up_after,
+                "access": FailureKind.ACCESS.value,
+            },
         ).fetchall()
         if not rows:
             return {}

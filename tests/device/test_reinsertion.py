@@ -14,6 +14,18 @@ def look(bench: Bench, rescan: Rescan) -> list[Outcome]:
     return [outcome for _, outcome in bench.pipeline.take_all(work)]
 
 
+def look_in_vain(bench: Bench, rescan: Rescan, path: str) -> list[Outcome]:
+    """One pass during which the system refuses to open `path`, as it may where a contact is dirty."""
+    work = [(stamp, True) for new in rescan.new([]) for stamp in new]
+    file, aside = bench.card / path, bench.card.parent / "aside"
+    file.rename(aside)
+    file.symlink_to("nowhere")
+    try:
+        return [outcome for _, outcome in bench.pipeline.take_all(work)]
+    finally:
+        aside.replace(file)
+
+
 def put_another_card_with_the_same_names_sizes_and_times(bench: Bench, photos: int) -> None:
     shutil.move(bench.card / "DCIM", bench.card.parent / "first")
     for number in range(photos):
@@ -79,4 +91,35 @@ def test_a_card_put_back_is_recognised_and_nothing_of_it_is_read_anew(bench: Ben
     (bench.card / "DCIM").rename(bench.card.parent / "out")
     look(bench, rescan)
     (bench.card.parent / "out").rename(bench.card / "DCIM")
+    assert look(bench, rescan) == []
+
+
+def test_what_the_card_did_not_give_is_asked_for_once_more_whenever_it_is_put_in(bench: Bench) -> None:
+    fill(bench, 2)
+    rescan, path = Rescan(bench.card, bench.journal), "DCIM/1.JPG"
+    assert look_in_vain(bench, rescan, path) == [Outcome.FOUND, Outcome.RETRY]
+    assert look_in_vain(bench, rescan, path) == [Outcome.RETRY]
+    assert look_in_vain(bench, rescan, path) == [Outcome.FAILED]
+    assert look(bench, rescan) == look(bench, rescan) == [], "it stays in, and nothing asks for it any more"
+    first = bench.pipeline.report_card()
+    assert first is not None and (first.photos, first.failed) == (1, 1)
+
+    rescan.forget()  # the card is out
+    assert look_in_vain(bench, rescan, path) == [Outcome.FAILED]
+    assert look(bench, rescan) == []
+    assert bench.pipeline.report_card() is None, "the same failure is no news"
+
+    rescan.forget()
+    assert look(bench, rescan) == [Outcome.FOUND]
+    second = bench.pipeline.report_card()
+    assert second is not None and (second.photos, second.failed) == (1, 0)
+    assert (bench.journal.ledger.totals().photos, bench.journal.ledger.totals().failed) == (2, 0)
+
+
+def test_a_broken_photo_is_not_read_again_when_its_card_is_put_in(bench: Bench) -> None:
+    fill(bench, 1)
+    (bench.card / "DCIM" / "1.JPG").write_bytes(b"no photo at all")
+    rescan = Rescan(bench.card, bench.journal)
+    assert look(bench, rescan) == [Outcome.FOUND, Outcome.FAILED]
+    rescan.forget()
     assert look(bench, rescan) == []
