@@ -94,6 +94,19 @@ class _Board:
     idle: energy.Window | None
 
 
+@dataclass(slots=True)
+class _Way:
+    """How far the measurement is: resting, warming and rounds one after the other, so that the time left is of all."""
+
+    progress: Progress
+    whole_s: float
+    behind_s: float = 0.0
+
+    def tell(self, what: str, done_s: float) -> None:
+        """Of the part under way, seconds."""
+        self.progress(what, min(self.behind_s + done_s, self.whole_s), self.whole_s)
+
+
 def measure(
     subjects: Sequence[Subject], photos: Photos, order: Order, *, host: Host, progress: Progress
 ) -> tuple[list[Taken], bool]:
@@ -104,13 +117,17 @@ def measure(
     interrupted, idle = False, None
     found, before = sensors.find(host), throttling.look(host)
     bits = partial(_bits, host) if before.bits is not None else None
+    rest_s = IDLE_S if any(each.quantity in ("power_w", "energy_j") for each in found) else 0.0
+    soak_s = 0.0 if order.scenario in ONE_QUERY else order.length.soak_s
+    way = _Way(progress, rest_s + soak_s + order.length.seconds * len(taken))
     with Telemetry(found, interval_s=TELEMETRY_S, zero_ns=zero_ns, bits=bits) as telemetry:
         try:
-            if any(each.quantity in ("power_w", "energy_j") for each in found):
-                idle = _idle(zero_ns, progress)
+            if rest_s:
+                idle = _idle(rest_s, zero_ns, way)
                 before = throttling.look(host)  # a clock that went down for want of work is not held back
-            _soak(taken[0], photos, order, zero_ns, progress)
-            _rounds(taken, photos, order, zero_ns, progress)
+            if soak_s:
+                _soak(taken[0], photos, order, soak_s, zero_ns, way)
+            _rounds(taken, photos, order, zero_ns, way)
         except KeyboardInterrupt:
             interrupted = True
     throttle = throttling.between(before, throttling.look(host), telemetry.seen_bits)
@@ -126,25 +143,30 @@ def _bits(host: Host) -> int | None:
     return throttle_bits.read_bits(host)[1]
 
 
-def _idle(zero_ns: int, progress: Progress) -> energy.Window:
-    progress("reading idle power", 0.0, IDLE_S)
+def _idle(rest_s: float, zero_ns: int, way: _Way) -> energy.Window:
+    way.tell("reading idle power", 0.0)
     start = time.monotonic_ns() - zero_ns
-    time.sleep(IDLE_S)
+    time.sleep(rest_s)
+    way.behind_s += rest_s
     return start, time.monotonic_ns() - zero_ns
 
 
-def _soak(taken: Taken, photos: Photos, order: Order, zero_ns: int, progress: Progress) -> None:
-    if not order.length.soak_s or order.scenario in ONE_QUERY:
-        return
-    length = replace(order.length, seconds=order.length.soak_s, queries=0, processes=1)
-    progress("warming the board", 0.0, length.seconds)
+def _soak(taken: Taken, photos: Photos, order: Order, soak_s: float, zero_ns: int, way: _Way) -> None:
+    length, began = replace(order.length, seconds=soak_s, queries=0, processes=1), time.monotonic()
+    what = "warming the board"
+    way.tell(what, 0.0)
+
+    def tell(queries: int) -> None:
+        way.tell(what, min(time.monotonic() - began, soak_s))
+
     try:
-        processes.run(_job(taken.subject, photos, replace(order, length=length), zero_ns), lambda done: None)
+        processes.run(_job(taken.subject, photos, replace(order, length=length), zero_ns), tell)
     except WorkerError as error:
         taken.problem, taken.exit_code = str(error), error.exit_code
+    way.behind_s += soak_s
 
 
-def _rounds(taken: Sequence[Taken], photos: Photos, order: Order, zero_ns: int, progress: Progress) -> None:
+def _rounds(taken: Sequence[Taken], photos: Photos, order: Order, zero_ns: int, way: _Way) -> None:
     """Let the subjects' processes take turns."""
     dice, began = random.Random(order.seed), time.monotonic()
     one_query = order.scenario in ONE_QUERY
@@ -158,20 +180,20 @@ def _rounds(taken: Sequence[Taken], photos: Photos, order: Order, zero_ns: int, 
         for place, each in enumerate(dice.sample(live, len(live))):
             done_s = time.monotonic() - began if one_query else (number * len(live) + place) * each_s
             what = f"round {number + 1}" + ("" if one_query else f" of {rounds}") + f": {each.subject}"
-            progress(what, min(done_s, whole_s), whole_s)
+            way.tell(what, done_s)
             if one_query:
                 _cool_down(each.subject, photos)
             started = time.monotonic()
 
             def tell(queries: int, what: str = what, done_s: float = done_s, started: float = started) -> None:
-                progress(what, min(done_s + min(time.monotonic() - started, each_s), whole_s), whole_s)
+                way.tell(what, done_s + min(time.monotonic() - started, each_s))
 
             try:
                 each.processes.append(processes.run(_job(each.subject, photos, order, zero_ns), tell))
             except WorkerError as error:
                 each.problem = f"process {number + 1} of {each.subject}: {error}"
                 each.exit_code = error.exit_code
-    progress("done", whole_s, whole_s)
+    way.tell("done", whole_s)
 
 
 def _cool_down(subject: Subject, photos: Photos) -> None:

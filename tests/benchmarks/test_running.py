@@ -43,12 +43,20 @@ class Board:
         return trees.PI5_TOOLS.get(words)
 
 
-def measured(bundle: Path, photos: Path, host: Host, *, seconds: float = 9) -> Document:
-    length = replace(LENGTHS["quick"], seconds=seconds, processes=3)
+def measured(
+    bundle: Path,
+    photos: Path,
+    host: Host,
+    *,
+    seconds: float = 9,
+    soak_s: float = 0,
+    progress: running.Progress = lambda *told: None,
+) -> Document:
+    length = replace(LENGTHS["quick"], seconds=seconds, processes=3, soak_s=soak_s)
     order = Order("single", "quick", length, cpus=1, seed=1, argv=(), tool_version="1", git_sha=None, ambient_c=30.0)
     subjects = subject.find(str(bundle), scenario="single", cpus=1, only=(), threads=1, streams=1)
     with photo_set.opened(photos, count=4, seed=1) as drawn:
-        (taken,), interrupted = running.measure(subjects, drawn, order, host=host, progress=lambda *told: None)
+        (taken,), interrupted = running.measure(subjects, drawn, order, host=host, progress=progress)
     assert not interrupted and taken.document is not None
     return taken.document
 
@@ -72,6 +80,21 @@ def test_joules_come_from_the_boards_sensor_and_idle_from_before(
     assert told.device.board.startswith("Raspberry Pi 5") and told.conditions.ambient_c == 30.0
     temperatures = [each for each in told.telemetry if each.quantity == "temp_c"]
     assert temperatures and statistics.median(v for v in temperatures[0].value if v) == pytest.approx(52.7)
+
+
+def test_the_way_that_is_told_goes_forward_through_rest_warming_and_rounds(
+    layered_bundle: Path, small_photos: Path, pi5: Host
+) -> None:
+    told: list[tuple[str, float, float]] = []
+    host = replace(pi5, tool=Board())
+    measured(layered_bundle, small_photos, host, seconds=3, soak_s=4, progress=lambda *step: told.append(step))
+    whole_s = running.IDLE_S + 4 + 3
+    assert {whole for _, _, whole in told} == {whole_s}
+    done = [done for _, done, _ in told]
+    assert done == sorted(done) and done[-1] == whole_s
+    warming = {done for what, done, _ in told if what == "warming the board"}
+    assert len(warming) > 2 and min(warming) == running.IDLE_S and max(warming) <= running.IDLE_S + 4
+    assert next(done for what, done, _ in told if what.startswith("round 1 ")) == running.IDLE_S + 4
 
 
 def test_a_throttle_bit_that_is_raised_in_mid_run_makes_it_throttled(
