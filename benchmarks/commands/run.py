@@ -121,7 +121,8 @@ def _tell(written: Sequence[tuple[Path, Document]], *, as_json: bool) -> None:
         told = [{"file": str(file), **show.as_dict(document)} for file, document in written]
         print(json.dumps({"documents": told}))
         return
-    sys.stdout.write(show.table([document for _, document in written]))
+    if written:
+        sys.stdout.write(show.table([document for _, document in written]))
     for file, _ in written:
         print(f"  {file}")
 
@@ -131,7 +132,8 @@ def _exit_code(taken: Sequence[Taken], *, interrupted: bool) -> int:
         if each.problem:
             print(f"edge-bench: {each.problem}", file=sys.stderr)
     if interrupted:
-        print("edge-bench: interrupted; what was measured is kept", file=sys.stderr)
+        kept = "what was measured is kept" if any(each.document for each in taken) else "nothing was measured yet"
+        print(f"edge-bench: interrupted; {kept}", file=sys.stderr)
         return console.INTERRUPTED
     return max((each.exit_code for each in taken), default=0)
 
