@@ -9,7 +9,7 @@ export CAMTRAP_EDGE_ASSETS := $(ASSETS)
 YOLOX  := $(ASSETS)/weights/yolox_nano/yolox_nano_416_opencvzoo.onnx
 IMPORTED := tryout-data/yolox-nano
 # How many tests run at once; those that judge durations or mounts run alone even so (tests/conftest.py).
-JOBS ?= 1
+JOBS ?= 2
 # A detector bundle; the package carries one of its own.
 DETECTOR ?= default
 

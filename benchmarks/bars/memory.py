@@ -55,8 +55,6 @@ class Result:
     photos: int
     mean_megapixels: float
     seconds: float
-    loaded_mb: float
-    """Resident before the first photo."""
     peak_mb: float
     """The largest resident set at any time, as the kernel kept it (VmHWM)."""
     middle_mb: float
@@ -83,10 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps({**asdict(result), "limit_mb": LIMIT_MB, "within_limits": kept}))
     else:
         print(f"{result.photos} photos of {result.mean_megapixels:.1f} megapixels in {result.seconds:.0f} s")
-        print(f"  loaded, before the first photo  {result.loaded_mb:6.1f} MB")
-        print(f"  peak                            {result.peak_mb:6.1f} MB   (limit {LIMIT_MB:.0f})")
-        print(f"  at the half                     {result.middle_mb:6.1f} MB")
-        print(f"  at the end                      {result.end_mb:6.1f} MB   (growth {result.growth_mb:+.1f} MB)")
+        print(f"  peak         {result.peak_mb:6.1f} MB   (limit {LIMIT_MB:.0f})")
+        print(f"  at the half  {result.middle_mb:6.1f} MB")
+        print(f"  at the end   {result.end_mb:6.1f} MB   (growth {result.growth_mb:+.1f} MB)")
     return 0 if kept else 1
 
 
@@ -175,8 +172,7 @@ def measure(work: Path, detector: str, photos: int, megapixels: float) -> Result
     half = [mb for done, mb in samples if 0.45 * photos <= done <= 0.55 * photos]
     end = [mb for done, mb in samples if 0.95 * photos <= done]
     middle_mb, end_mb = statistics.median(half), statistics.median(end)
-    loaded = [mb for done, mb in samples if done == 0]
-    return Result(photos, megapixels, seconds, loaded[-1], peak, middle_mb, end_mb, end_mb - middle_mb)
+    return Result(photos, megapixels, seconds, peak, middle_mb, end_mb, end_mb - middle_mb)
 
 
 def _watch(config: Path, photos: int) -> tuple[list[tuple[int, float]], float]:
